@@ -1,0 +1,16 @@
+#!/usr/bin/env sh
+# Rewrites requirements/*.lock: every distribution pinned with its hashes, and no index URL in any of them.
+set -eu
+cd "$(dirname "$0")/.."
+compile() { # compile OUTPUT ARG...
+    output=$1; shift
+    uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+        --no-header --no-annotate --output-file "requirements/$output" "$@"
+}
+worker=worker_image/pyproject.toml
+# editables is what hatchling builds an editable install with.
+printf "hatchling\neditables\n" | compile build.lock -
+# One resolution for everything, so that what is tested is what the images hold.
+compile dev.lock pyproject.toml "$worker" requirements/build.lock --group dev
+compile operator.lock pyproject.toml --constraint requirements/dev.lock
+compile worker.lock "$worker" --constraint requirements/dev.lock
