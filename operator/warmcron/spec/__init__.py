@@ -1,0 +1,1 @@
+"""What users and workers write: the borders of the system, in pydantic models."""
