@@ -1,0 +1,92 @@
+"""What a tick or a run leaves behind in its task: counters, recent runs and conditions. Pure."""
+
+from warmcron.core import runs, status
+from warmcron.core.decide import Reason
+from warmcron.core.tasks import RunRecord, Task, tick_run_id
+
+MISSED = (Reason.MISSED, Reason.STARTING_DEADLINE)
+
+
+def skip(task: Task, tick: int, reason: str, *, count: int = 1, trigger: str = "Schedule", run_id: str = "") -> None:
+    """Ticks up to this one are not started; none of them ends without a word."""
+    task.history.skipped += count
+    if reason in MISSED:
+        task.history.missed += count
+    run_id = run_id or tick_run_id(task.ref.uid, tick)
+    remember(task, RunRecord(run_id, tick, trigger, "Skipped", reason, "", 0, None, 0.0))
+
+
+def count(task: Task, run: runs.Run, record: RunRecord, now: float) -> None:
+    """A run of this task is over."""
+    history = task.history
+    remember(task, record)
+    match run.outcome:
+        case runs.Outcome.SUCCEEDED:
+            history.succeeded += 1
+            history.consecutive_failures = 0
+            history.last_success = now
+        case runs.Outcome.SKIPPED:
+            history.skipped += 1
+            history.missed += record.reason in MISSED
+            return
+        case runs.Outcome.FAILED | runs.Outcome.UNKNOWN:
+            history.failed += 1
+            history.consecutive_failures += 1
+        case _:
+            return  # cancelled: somebody wanted it so, and it says nothing of the task
+    value = {"Succeeded": "True", "Unknown": "Unknown"}.get(record.outcome, "False")
+    # Without the run's id: a condition that changed on every run would say nothing and cost a bigger write.
+    message = record.reason if value != "True" else ""
+    status.set_condition(task, "LastRunSucceeded", status=value, reason=record.outcome, message=message, now=now)
+    set_ready(task, now)
+
+
+def remember(task: Task, record: RunRecord) -> None:
+    """Puts a record in front of `recentRuns` and drops what the limit does not keep."""
+    limit = task.spec.history_limit if task.spec else 0
+    task.history.recent.appendleft(record)
+    while len(task.history.recent) > limit:
+        task.history.recent.pop()
+
+
+def settle(task: Task, now: float, *, moved: bool, workers: int) -> None:
+    """Brings the cursor and the conditions in line with a spec that is new to us.
+
+    `moved` says that the past is not to be made up for: the task was suspended, held or could not be done.
+    """
+    history, spec = task.history, task.spec
+    if spec:
+        if history.schedule_text and history.schedule_text != spec.schedule_text:
+            history.schedule_changed = int(now)
+            moved = True
+        history.schedule_text = spec.schedule_text
+        history.suspended = spec.suspend
+    if moved:
+        history.cursor = max(history.cursor, int(now))
+    set_ready(task, now)
+    set_available(task, now, workers=workers)
+
+
+def set_ready(task: Task, now: float) -> None:
+    """`Ready`: accepted and scheduled. Never that the last run was fine: tools wait for Ready after an apply."""
+    if task.problem:
+        ready, reason, message = "False", task.problem.reason, task.problem.message
+    elif task.spec and task.spec.suspend:
+        ready, reason, message = "True", "Suspended", "spec.suspend is true: no run starts"
+    elif task.held:
+        ready, reason = "True", "SuspendedAfterFailures"
+        message = f"{task.history.consecutive_failures} runs failed in a row; edit the task to go on"
+    else:
+        ready, reason, message = "True", "Scheduled", ""
+    status.set_condition(task, "Ready", status=ready, reason=reason, message=message, now=now)
+
+
+def set_available(task: Task, now: float, *, workers: int) -> bool:
+    """`WorkersAvailable`: whether a ready worker could take a run. True if that has changed."""
+    if task.spec is None:
+        return False
+    available, reason, message = "True", "WorkersReady", ""
+    if not workers:
+        available, reason = "False", "NoReadyWorker"
+        message = f"no ready pod has the label warmcron.dev/pool={task.spec.pool.name}"
+    return status.set_condition(task, "WorkersAvailable", status=available, reason=reason, message=message, now=now)

@@ -1,0 +1,170 @@
+"""Decides what becomes of each tick: started, queued, replacing, or skipped with a reason. Pure; nothing is sent.
+
+The order of the questions is the order of CronJob's, with its faults left out (docs/adr/0003-cron-dialect.md).
+"""
+
+import hashlib
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+from warmcron.core.schedule import Schedule
+from warmcron.core.tasks import NEVER, Task, TaskSpec
+from warmcron.spec.task import ConcurrencyPolicy, MissedRunPolicy
+
+# A tick this late is late, not missed: a change of leader (4 s) or a busy machine must not drop it under Skip,
+# nor fold several into one under RunLatest.
+GRACE_SECONDS: Final = 10
+# Ticks counted one by one after downtime. Beyond it the count says "at least": a second-by-second schedule
+# has 31 million ticks a year, and only those that the policy can use are worth finding.
+COUNTED: Final = 1000
+
+
+class Reason:
+    """Why a tick was skipped or a run ended; the words of status, metrics and logs."""
+
+    CONCURRENT: Final = "ForbidConcurrent"
+    MISSED: Final = "Missed"
+    STARTING_DEADLINE: Final = "StartingDeadlineExceeded"
+    QUEUE_FULL: Final = "QueueFull"
+    NO_WORKER: Final = "NoReadyWorker"
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Start a run for this tick now."""
+
+    tick: int
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Start it when the runs before it have ended."""
+
+    tick: int
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """Cancel what runs, then start a run for this tick."""
+
+    tick: int
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """No run for this tick (for `count` ticks up to this one)."""
+
+    tick: int
+    reason: str
+    count: int = 1
+
+
+Decision = Start | Queue | Replace | Skip
+
+
+def decide(task: Task, now: float) -> tuple[list[Decision], int]:
+    """What becomes of every tick of a task that is due at `now`, and the last of them: the new cursor."""
+    spec = task.spec
+    if spec is None or spec.suspend or task.held:
+        return [], task.history.cursor
+    latest, total = latest_ticks(
+        spec.schedule, after=task.history.cursor, until=int(now), count=spec.max_missed + GRACE_SECONDS + 1
+    )
+    if latest and due_time(spec, task.ref.uid, latest[-1]) > now:  # jittered, so its own turn comes later
+        latest.pop()
+        total -= 1
+    cursor = latest[-1] if latest else task.history.cursor
+    latest = [tick for tick in latest if tick not in task.adopted]
+    total -= sum(task.history.cursor < tick <= cursor for tick in task.adopted)
+    chosen = _choose(spec, task.ref.uid, latest, now)
+    decisions = _missed(spec, latest, chosen, total, now)
+    active, queued = len(task.active), len(task.queued)
+    for tick in chosen:
+        decision = admit(spec, tick, active=active, queued=queued)
+        active += isinstance(decision, Start | Replace)
+        queued += isinstance(decision, Queue)
+        decisions.append(decision)
+    return decisions, cursor
+
+
+def admit(spec: TaskSpec, tick: int, *, active: int, queued: int) -> Decision:
+    """What the concurrency policy says to one tick while `active` runs go on and `queued` ticks wait."""
+    if active == 0 and queued == 0:
+        return Start(tick)
+    match spec.concurrency:
+        case ConcurrencyPolicy.ALLOW:
+            return Start(tick)
+        case ConcurrencyPolicy.REPLACE:
+            return Replace(tick)
+        case ConcurrencyPolicy.QUEUE:
+            return Queue(tick) if queued < spec.max_queued else Skip(tick, Reason.QUEUE_FULL)
+    return Skip(tick, Reason.CONCURRENT)
+
+
+def _missed(spec: TaskSpec, latest: list[int], chosen: list[int], total: int, now: float) -> list[Decision]:
+    """One record for all ticks that are not started because their time has passed."""
+    count = total - len(chosen)
+    if count == 0:
+        return []
+    dropped = [tick for tick in latest if tick not in chosen] or latest
+    in_time = spec.starting_deadline is None or now - dropped[-1] <= spec.starting_deadline
+    return [Skip(dropped[-1], Reason.MISSED if in_time else Reason.STARTING_DEADLINE, count)]
+
+
+def _choose(spec: TaskSpec, uid: str, ticks: list[int], now: float) -> list[int]:
+    """The ticks worth starting: those merely late, and of the missed ones what the policy asks for."""
+    if spec.starting_deadline is not None:
+        ticks = [tick for tick in ticks if now - tick <= spec.starting_deadline]
+    fresh = [tick for tick in ticks if now - due_time(spec, uid, tick) <= GRACE_SECONDS]
+    missed = ticks[: len(ticks) - len(fresh)]
+    match spec.missed_runs:
+        case MissedRunPolicy.RUN_ALL:
+            return missed[-spec.max_missed :] + fresh
+        case MissedRunPolicy.RUN_LATEST if not fresh:
+            return missed[-1:]
+    return fresh
+
+
+def next_look(task: Task, now: float) -> tuple[int | None, float]:
+    """The next tick after the cursor and when it is due; (None, NEVER) for a task that starts nothing."""
+    spec = task.spec
+    if spec is None or spec.suspend or task.held:
+        return None, NEVER
+    tick = spec.schedule.next_after(task.history.cursor)
+    if tick <= now - GRACE_SECONDS:
+        return tick, now
+    return tick, due_time(spec, task.ref.uid, tick)
+
+
+def due_time(spec: TaskSpec, uid: str, tick: int) -> float:
+    """When a tick is to start: itself, or later by a jitter that every replica draws alike."""
+    if not spec.jitter:
+        return tick
+    room = min(spec.jitter, spec.schedule.next_after(tick) - tick - 1)
+    digest = int.from_bytes(hashlib.sha256(f"{uid}\0{tick}".encode()).digest()[:8])
+    return tick + (digest % (room * 1000 + 1)) / 1000 if room > 0 else tick
+
+
+def latest_ticks(schedule: Schedule, *, after: int, until: int, count: int) -> tuple[list[int], int]:
+    """The last `count` ticks in (after, until], ascending, and how many there are (at least: see COUNTED)."""
+    latest: deque[int] = deque(maxlen=count)
+    total = 0
+    tick = schedule.next_after(after)
+    while tick <= until and total < COUNTED:
+        latest.append(tick)
+        total += 1
+        tick = schedule.next_after(tick)
+    if tick > until:
+        return list(latest), total
+    # More than can be walked: look back from the end, over a window that doubles until it holds enough.
+    window = 60
+    while True:
+        start = max(after, until - window)
+        found, tick = deque[int](maxlen=count), schedule.next_after(start)
+        while tick <= until:
+            found.append(tick)
+            tick = schedule.next_after(tick)
+        if len(found) == count or start == after:
+            return list(found), max(total, len(found))
+        window *= 2

@@ -1,0 +1,130 @@
+"""Leader election as a state machine over what was seen of one Lease object. Time is monotonic and given.
+
+The rules are those of client-go (trust only when *we* saw the lease change, never the clock of another host), plus
+two that it lacks: a leader stops by itself before its lease can have ended, and each term has a number, the epoch,
+which workers use to refuse a leader of the past.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """The Lease as it was read.
+
+    Attributes:
+        holder: identity of the leader; empty when released.
+        renewed: `renewTime` as text; only compared for being different.
+        duration: seconds that the holder claims.
+        epoch: `leaseTransitions`.
+        version: `resourceVersion`, for the compare-and-set.
+    """
+
+    holder: str
+    renewed: str
+    duration: float
+    epoch: int
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """There is no Lease: create it with us as holder and epoch 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acquire:
+    """Take over: write us as holder with this epoch, if the object is still at `version`."""
+
+    epoch: int
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Renew:
+    """Write a new renewTime, if the object is still at `version`."""
+
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Write an empty holder, so that the standby need not wait."""
+
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Somebody else leads: read the Lease again after `seconds`."""
+
+    seconds: float
+
+
+Step = Create | Acquire | Renew | Release | Watch
+
+
+class Election:
+    """One candidate's view of the election.
+
+    Args:
+        identity: our name; unique for each start of a process.
+        duration: seconds for which a renewal holds.
+        margin: seconds before the end of the lease in which a leader no longer acts: covers how much the
+            clocks of two hosts can differ in rate, and the time a request takes to leave.
+    """
+
+    def __init__(self, identity: str, *, duration: float, margin: float, retry: float) -> None:
+        self.identity = identity
+        self.duration = duration
+        self._margin = margin
+        self._retry = retry
+        self._seen: Observed | None = None
+        self._seen_at = 0.0
+        self._valid_until = 0.0
+        self.epoch = 0
+
+    def leads(self, now: float) -> bool:
+        """Whether we may act at this moment; false while the lease may have run out, whoever holds it."""
+        return self.epoch > 0 and now < self._valid_until - self._margin
+
+    def observe(self, lease: Observed | None, now: float) -> None:
+        """Takes in what was read. A lease that looks as before keeps the age that it has for us."""
+        if lease is None:
+            self._seen = None
+            return
+        changed = self._seen is None or (lease.holder, lease.renewed) != (
+            self._seen.holder,
+            self._seen.renewed,
+        )
+        if changed:
+            self._seen_at = now
+        self._seen = lease
+        if lease.holder != self.identity:
+            self.epoch = 0
+
+    def step(self, now: float) -> Step:
+        """What to do next about the lease."""
+        seen = self._seen
+        if seen is None:
+            return Create()
+        if seen.holder == self.identity:
+            # Ours by name but not by this process's own write: a restart under the same name starts a new term.
+            return Renew(seen.version) if self.epoch == seen.epoch else Acquire(seen.epoch + 1, seen.version)
+        if not seen.holder:
+            return Acquire(seen.epoch + 1, seen.version)
+        left = self._seen_at + seen.duration - now
+        if left <= 0:
+            return Acquire(seen.epoch + 1, seen.version)
+        return Watch(min(left, self._retry))
+
+    def wrote(self, lease: Observed, *, asked_at: float) -> None:
+        """Our write was confirmed. The term counts from when the request left, not from its answer."""
+        self._seen, self._seen_at = lease, asked_at
+        self.epoch = lease.epoch
+        self._valid_until = asked_at + self.duration
+
+    def lost(self) -> None:
+        """The compare-and-set failed or we stop: nothing is ours any more."""
+        self.epoch = 0
+        self._valid_until = 0.0

@@ -1,0 +1,184 @@
+"""The workers as last seen, and which of them gets a run. The readiness probe is the heartbeat; nobody registers."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from random import Random
+from typing import Final, NamedTuple
+
+from warmcron.core.tasks import PoolKey
+from warmcron.spec.task import RoutingPolicy
+
+# How many runs a worker gets at once while it has not said how many it takes.
+DEFAULT_CONCURRENCY: Final = 100
+# A worker that refused a connection is left alone until its probe has had time to say what is wrong, or this long.
+SUSPECT_SECONDS: Final = 5.0
+UNKNOWN_HANDLER: Final = "handler not registered"
+
+
+class Address(NamedTuple):
+    """Where a worker listens: the pod's IP and its container port named `warmcron`."""
+
+    ip: str
+    port: int
+
+
+@dataclass(slots=True)
+class Worker:
+    """One pod of a pool.
+
+    Attributes:
+        ready: Running, Ready, not terminating, not on the host's network, with an address.
+        started: when its container last started, as text: a change means that what ran in it is gone.
+        handlers: what it has registered; None while it has not said or cannot.
+        concurrency: how many runs it takes at once.
+        runs: ids of the runs that it has been sent and that have not ended.
+        busy_until: it said it has no room, or refused: not chosen before this (epoch seconds).
+        last_picked: when it was last chosen, to spread what is equal.
+    """
+
+    uid: str
+    name: str
+    pool: PoolKey
+    address: Address | None
+    ready: bool
+    started: str = ""
+    reason: str = ""
+    handlers: frozenset[str] | None = None
+    concurrency: int = DEFAULT_CONCURRENCY
+    runs: set[str] = field(default_factory=set)
+    busy_until: float = 0.0
+    busy_reason: str = ""
+    last_picked: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """This worker gets the run."""
+
+    worker: Worker
+
+
+@dataclass(frozen=True, slots=True)
+class NoWorker:
+    """Nobody can take it.
+
+    Attributes:
+        reason: `NoReadyWorker` (nobody is ready), `HandlerUnknown` (nobody who is ready has the handler) or
+            `WorkersBusy`.
+        filtered: why each pod of the pool was passed over, by pod name.
+    """
+
+    reason: str
+    filtered: tuple[tuple[str, str], ...]
+
+
+class Pool:
+    """All workers by pod uid and by pool."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self._workers: dict[str, Worker] = {}
+        self._pools: dict[PoolKey, dict[str, Worker]] = {}
+        self._picks = 0
+
+    def __len__(self) -> int:
+        return len(self._workers)
+
+    def get(self, uid: str) -> Worker | None:
+        """The worker of that pod uid, if the pod still exists."""
+        return self._workers.get(uid)
+
+    def all(self) -> list[Worker]:
+        """Every known worker."""
+        return list(self._workers.values())
+
+    def of(self, key: PoolKey) -> list[Worker]:
+        """The workers of one pool."""
+        return list(self._pools.get(key, {}).values())
+
+    def put(self, worker: Worker) -> None:
+        """Adds a worker."""
+        self._workers[worker.uid] = worker
+        self._pools.setdefault(worker.pool, {})[worker.uid] = worker
+
+    def forget(self, uid: str) -> Worker | None:
+        """Removes a worker whose pod is gone."""
+        worker = self._workers.pop(uid, None)
+        if worker:
+            members = self._pools[worker.pool]
+            del members[uid]
+            if not members:
+                del self._pools[worker.pool]
+        return worker
+
+    def ready_count(self, key: PoolKey) -> int:
+        """How many workers of a pool are ready."""
+        return sum(worker.ready for worker in self._pools.get(key, {}).values())
+
+    def suspect(self, worker: Worker, *, until: float, reason: str) -> None:
+        """Leaves a worker alone for a while: it refused, or said that it is busy."""
+        worker.busy_until = until
+        worker.busy_reason = reason
+
+    def pick(
+        self,
+        key: PoolKey,
+        *,
+        routing: RoutingPolicy,
+        routing_key: str,
+        handler: str,
+        avoid: frozenset[str],
+        now: float,
+    ) -> Picked | NoWorker:
+        """Chooses a worker for a run; workers in `avoid` (where it failed before) only when there is no other."""
+        members = self._pools.get(key, {})
+        free, filtered = [], []
+        for worker in members.values():
+            if reason := self._unfit(worker, handler, now):
+                filtered.append((worker.name, reason))
+            else:
+                free.append(worker)
+        if not free:
+            return NoWorker(_nobody(members.values(), filtered), tuple(filtered))
+        fresh = [worker for worker in free if worker.uid not in avoid] or free
+        worker = self._choose(fresh, routing, routing_key)
+        self._picks += 1
+        worker.last_picked = self._picks
+        return Picked(worker)
+
+    def _unfit(self, worker: Worker, handler: str, now: float) -> str:
+        """Why a worker cannot take a run; empty if it can."""
+        if not worker.ready or worker.address is None:
+            return f"not ready: {worker.reason}" if worker.reason else "not ready"
+        if worker.handlers is not None and handler not in worker.handlers:
+            return UNKNOWN_HANDLER
+        if worker.busy_until > now:
+            return worker.busy_reason
+        if len(worker.runs) >= worker.concurrency:
+            return f"full: {len(worker.runs)} runs"
+        return ""
+
+    def _choose(self, workers: list[Worker], routing: RoutingPolicy, routing_key: str) -> Worker:
+        match routing:
+            case RoutingPolicy.RANDOM:
+                return self._random.choice(workers)
+            case RoutingPolicy.ROUND_ROBIN:
+                return min(workers, key=lambda worker: worker.last_picked)
+            case RoutingPolicy.CONSISTENT_HASH:
+                return _on_ring(workers, routing_key)
+        return min(workers, key=lambda worker: (len(worker.runs) / worker.concurrency, worker.last_picked))
+
+
+def _nobody(members: Iterable[Worker], filtered: list[tuple[str, str]]) -> str:
+    """Why nobody can take a run, in one word."""
+    ready = {worker.name for worker in members if worker.ready}
+    if not ready:
+        return "NoReadyWorker"
+    unknown = all(reason == UNKNOWN_HANDLER for name, reason in filtered if name in ready)
+    return "HandlerUnknown" if unknown else "WorkersBusy"
+
+
+def _on_ring(workers: list[Worker], key: str) -> Worker:
+    """Highest random weight: when a worker goes, only its own keys move."""
+    return max(workers, key=lambda worker: hashlib.sha256(f"{key}\0{worker.uid}".encode()).digest())

@@ -1,0 +1,185 @@
+"""A task's history as the `.status` of its object and back: what a new leader will know. Pure.
+
+The object's size decides what a write costs (docs/adr/0004-status-writes.md): nothing in here grows with time.
+"""
+
+from collections import deque
+from typing import Any, Final
+
+from warmcron.core import times
+from warmcron.core.runs import Run
+from warmcron.core.tasks import NEVER, ActiveRecord, Condition, History, RunRecord, Task
+
+Json = dict[str, Any]
+
+# One message of a condition; longer ones are cut, so that no worker's answer can fill the object.
+MESSAGE_LIMIT: Final = 256
+
+
+def render(task: Task, active: list[Run]) -> Json:
+    """The whole status that the object should have."""
+    history = task.history
+    status: Json = {
+        "observedGeneration": task.generation,
+        "conditions": [
+            {
+                "type": kind,
+                "status": condition.status,
+                "reason": condition.reason,
+                "message": condition.message,
+                "lastTransitionTime": times.text(condition.since),
+                "observedGeneration": condition.generation,
+            }
+            for kind, condition in history.conditions.items()
+        ],
+        "scheduleChangedTime": times.text(history.schedule_changed),
+        "observedSchedule": history.schedule_text,
+        "lastScheduleTime": times.text(history.cursor) if history.cursor > history.schedule_changed else None,
+        "lastSuccessfulTime": _time(history.last_success),
+        "nextScheduleTime": times.text(task.next_tick) if task.next_tick is not None else None,
+        "active": [_active(run) for run in active],
+        "activeCount": len(active),
+        "recentRuns": [_record(record) for record in history.recent],
+        "succeeded": history.succeeded,
+        "failed": history.failed,
+        "skipped": history.skipped,
+        "missed": history.missed,
+        "consecutiveFailures": history.consecutive_failures,
+        "lastTrigger": history.last_trigger or None,
+    }
+    return status
+
+
+def restore(status: Json, *, created: int) -> History:
+    """What a status says of the past; a status that makes no sense is read as far as it does."""
+    conditions = {
+        str(found.get("type")): Condition(
+            status=str(found.get("status", "Unknown")),
+            reason=str(found.get("reason", "")),
+            message=str(found.get("message", "")),
+            since=_epoch(found.get("lastTransitionTime")) or created,
+            generation=int(found.get("observedGeneration") or 0),
+        )
+        for found in _dicts(status.get("conditions"))
+    }
+    changed = int(_epoch(status.get("scheduleChangedTime")) or created)
+    ready = conditions.get("Ready")
+    return History(
+        cursor=max(int(_epoch(status.get("lastScheduleTime")) or 0), changed),
+        schedule_changed=changed,
+        schedule_text=str(status.get("observedSchedule") or ""),
+        last_success=_epoch(status.get("lastSuccessfulTime")),
+        last_trigger=str(status.get("lastTrigger") or ""),
+        succeeded=_count(status, "succeeded"),
+        failed=_count(status, "failed"),
+        skipped=_count(status, "skipped"),
+        missed=_count(status, "missed"),
+        consecutive_failures=_count(status, "consecutiveFailures"),
+        suspended=ready is not None and ready.reason == "Suspended",
+        active=tuple(_read_active(found) for found in _dicts(status.get("active")) if found.get("runId")),
+        recent=deque(_read_record(found) for found in _dicts(status.get("recentRuns"))),
+        conditions=conditions,
+    )
+
+
+def set_condition(task: Task, kind: str, *, status: str, reason: str, message: str, now: float) -> bool:
+    """Sets a condition; its time moves only when its status does. True if anything a user sees changed."""
+    message = message[:MESSAGE_LIMIT]
+    old = task.history.conditions.get(kind)
+    since = old.since if old and old.status == status else now
+    task.history.conditions[kind] = Condition(status, reason, message, since, task.generation)
+    return old is None or (old.status, old.reason, old.message) != (status, reason, message)
+
+
+def record(run: Run, now: float) -> RunRecord:
+    """A run that has ended, for `recentRuns`."""
+    return RunRecord(
+        run_id=run.id,
+        scheduled=run.scheduled,
+        trigger=run.trigger,
+        outcome=run.outcome.value if run.outcome else "Unknown",
+        reason=run.reason[:MESSAGE_LIMIT],
+        pod_name=run.pod_name,
+        attempts=run.attempt if run.started is not None else 0,
+        started=run.started,
+        duration=round(now - run.started, 3) if run.started is not None else 0.0,
+    )
+
+
+def _active(run: Run) -> Json:
+    found = {
+        "runId": run.id,
+        "scheduledTime": times.text(run.scheduled),
+        "trigger": run.trigger,
+        "attempt": run.attempt,
+        "podName": run.pod_name or None,
+        "podUID": run.pod_uid or None,
+        "startTime": _time(run.started),
+        "reason": run.reason[:MESSAGE_LIMIT] or None,
+    }
+    return _without_none(found)
+
+
+def _record(record: RunRecord) -> Json:
+    found = {
+        "runId": record.run_id,
+        "scheduledTime": times.text(record.scheduled),
+        "trigger": record.trigger,
+        "outcome": record.outcome,
+        "reason": record.reason or None,
+        "podName": record.pod_name or None,
+        "attempts": record.attempts,
+        "startTime": _time(record.started),
+        "durationSeconds": record.duration,
+    }
+    return _without_none(found)
+
+
+def _read_active(found: Json) -> ActiveRecord:
+    return ActiveRecord(
+        run_id=str(found["runId"]),
+        scheduled=int(_epoch(found.get("scheduledTime")) or 0),
+        trigger=str(found.get("trigger") or "Schedule"),
+        attempt=_count(found, "attempt") or 1,
+        pod_name=str(found.get("podName") or ""),
+        pod_uid=str(found.get("podUID") or ""),
+        started=_epoch(found.get("startTime")),
+    )
+
+
+def _read_record(found: Json) -> RunRecord:
+    return RunRecord(
+        run_id=str(found.get("runId", "")),
+        scheduled=int(_epoch(found.get("scheduledTime")) or 0),
+        trigger=str(found.get("trigger") or "Schedule"),
+        outcome=str(found.get("outcome") or "Unknown"),
+        reason=str(found.get("reason") or ""),
+        pod_name=str(found.get("podName") or ""),
+        attempts=_count(found, "attempts"),
+        started=_epoch(found.get("startTime")),
+        duration=float(found.get("durationSeconds") or 0),
+    )
+
+
+def _without_none(found: Json) -> Json:
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _time(instant: float | None) -> str | None:
+    return times.text(instant) if instant is not None and instant != NEVER else None
+
+
+def _epoch(value: object) -> float | None:
+    try:
+        return times.epoch(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _count(found: Json, key: str) -> int:
+    value = found.get(key)
+    return value if isinstance(value, int) and value > 0 else 0
+
+
+def _dicts(value: object) -> list[Json]:
+    return [found for found in value if isinstance(found, dict)] if isinstance(value, list) else []

@@ -1,0 +1,18 @@
+"""UTC epoch seconds and RFC 3339 text, one into the other. No clock is read."""
+
+from datetime import UTC, datetime
+
+
+def text(instant: float) -> str:
+    """Whole seconds, as every time in a status is written: `2026-11-24T14:00:00Z`."""
+    return datetime.fromtimestamp(int(instant), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def text_micro(instant: float) -> str:
+    """With microseconds, as a Lease has it."""
+    return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def epoch(text: str) -> float:
+    """RFC 3339 text to epoch seconds; raises ValueError for what is not."""
+    return datetime.fromisoformat(text).timestamp()
