@@ -1,0 +1,319 @@
+"""Joins everything: the only module that knows all the others. Start order, stop order, and what a new term does."""
+
+import asyncio
+import time
+from random import SystemRandom
+from typing import Any, Final, cast
+
+import kopf
+import structlog
+from aiohttp import web
+
+from warmcron import probes
+from warmcron.config import Settings
+from warmcron.core import lease
+from warmcron.core.pool import Worker
+from warmcron.core.tasks import PoolKey, Problem
+from warmcron.engine import Engine
+from warmcron.errors import ConfigError, KubeError
+from warmcron.kube import client, translate, watch
+from warmcron.kube.elector import Elector
+from warmcron.kube.mirror import Mirror
+from warmcron.kube.recorder import Recorder
+from warmcron.observe import Metrics
+from warmcron.spec.task import GROUP, PLURAL, VERSION
+from warmcron.workers.callbacks import Callbacks, log_lines
+from warmcron.workers.dispatcher import CONNECT_SECONDS, Dispatcher
+from warmcron.workers.protocol import Report
+from warmcron.workers.tokens import Tokens
+
+log = structlog.get_logger("warmcron")
+
+# A worker that cannot say what it runs holds its pool back at most this often, then the schedule goes on.
+ASK_TIMES: Final = 3
+FLUSH_SECONDS: Final = 0.7
+
+
+class WallClock:
+    """The real time."""
+
+    def now(self) -> float:
+        """UTC epoch seconds."""
+        return time.time()
+
+
+class App:
+    """One replica of the operator."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._random = SystemRandom()
+        self._metrics = Metrics()
+        self._connection = client.connect()
+        self._tokens = Tokens(settings.callback_key())
+        self._services: list[asyncio.Task[Any]] = []
+        self._talks: set[asyncio.Task[None]] = set()
+        self._stopped = False
+
+    async def run(self) -> None:
+        """Runs until told to stop by SIGTERM or SIGINT."""
+        await self._build()
+        await self._check_crd()
+        runners = [await self._serve(self._probes(), self._settings.http_port)]
+        runners.append(await self._serve(self._callbacks.app(), self._settings.callback_port))
+        # Before kopf: what exists when it starts it leaves alone when it stops; we stop in `_stop`, in our order.
+        for work in (self._engine.run(), self._recorder.run(), self._sync.run(), self._stand()):
+            self._services.append(asyncio.create_task(work))
+        failed = asyncio.create_task(self._first_failure())
+        try:
+            await kopf.operator(
+                registry=watch.registry(
+                    login=client.connect,
+                    on_task=self._sync.on_task,
+                    on_pod=self._sync.on_pod,
+                    on_stop=self._stop,
+                ),
+                settings=watch.settings(),
+                # kopf would make one up from the user's name, which a numeric user in a container does not have.
+                identity=cast("Any", self._settings.pod_name),
+                clusterwide=not self._settings.watch_namespaces,
+                namespaces=self._settings.watch_namespaces,
+                stop_flag=failed,
+            )
+        finally:
+            await self._stop()
+            failed.cancel()
+            for runner in runners:
+                await runner.cleanup()
+            await self._dispatcher.close()
+            await self._kube.close()
+            await self._lease_kube.close()
+
+    async def _build(self) -> None:
+        settings = self._settings
+        self._kube = client.KubeClient(self._connection, timeout=15, limit=settings.status_writers + 2)
+        self._lease_kube = client.KubeClient(self._connection, timeout=settings.lease_duration_seconds / 2, limit=2)
+        self._elector = self._make_elector()
+        self._dispatcher = Dispatcher(
+            may_send=self._elector.may_send,
+            epoch=lambda: self._elector.epoch,
+            callback_url=settings.callback_url,
+            tokens=self._tokens,
+            metrics=self._metrics,
+            on_log=log_lines,
+        )
+        self._engine = Engine(
+            clock=WallClock(),
+            gate=self._elector,
+            sender=self._dispatcher,
+            recorder=self,
+            observer=self._metrics,
+            random=self._random,
+        )
+        self._dispatcher.inbox = self._engine
+        self._recorder = Recorder(
+            client=self._kube,
+            source=self._engine,
+            may_write=self._elector.may_send,
+            herd=self._dispatcher.herd,
+            metrics=self._metrics,
+            writers=settings.status_writers,
+            interval=settings.status_interval_seconds,
+            random=self._random,
+        )
+        self._callbacks = Callbacks(
+            inbox=self._engine,
+            known=lambda run_id: run_id in self._engine.runner.runs,
+            ready=lambda: self._engine.settled,
+            leader=lambda: self._elector.leader_address if not self._elector.may_send() else "",
+            tokens=self._tokens,
+            metrics=self._metrics,
+        )
+        self._sync = watch.Sync(
+            client=self._kube,
+            namespaces=settings.watch_namespaces,
+            tasks=Mirror(apply=self._apply_task, forget=self._forget_task),
+            pods=Mirror(apply=self._apply_pod, forget=self._forget_pod),
+            seconds=settings.resync_seconds,
+            random=self._random,
+        )
+
+    def _make_elector(self) -> Elector:
+        settings = self._settings
+        duration = settings.lease_duration_seconds
+        election = lease.Election(
+            f"{settings.pod_name}_{self._random.randbytes(4).hex()}",
+            duration=duration,
+            margin=duration / 8,
+            retry=duration / 8,
+        )
+        return Elector(
+            client=self._lease_kube,
+            election=election,
+            namespace=settings.namespace,
+            name=settings.lease_name,
+            address=f"http://{_bracketed(settings.pod_ip)}:{settings.callback_port}",
+            interval=duration / 4,
+            send_seconds=min(CONNECT_SECONDS, duration / 4),
+            on_lead=self._on_lead,
+            on_follow=self._on_follow,
+        )
+
+    def note(self, uid: str, *, urgent: bool) -> None:
+        """The engine's recorder: handed on, because engine and recorder need each other."""
+        self._recorder.note(uid, urgent=urgent)
+
+    # ---- what the watch says ---------------------------------------------------------------------------------
+
+    def _apply_task(self, raw: dict[str, Any]) -> None:
+        try:
+            ref = translate.task_ref(raw)
+            generation = raw["metadata"]["generation"]
+            known = self._engine.tasks.get(ref.uid)
+            if known and known.generation == generation:
+                spec, problem = known.spec, known.problem
+            else:
+                found = translate.task_spec(raw)
+                spec, problem = (None, found) if isinstance(found, Problem) else (found, None)
+            self._engine.apply_task(
+                ref,
+                generation=generation,
+                created=translate.created(raw),
+                spec=spec,
+                problem=problem,
+                trigger=translate.trigger(raw),
+                written=raw.get("status") or {},
+            )
+        except Exception:  # one object that we cannot read must not take the others with it
+            self._metrics.errors.labels("task").inc()
+            log.exception("task not understood", object=str(raw.get("metadata", {}).get("name")))
+
+    def _forget_task(self, raw: dict[str, Any]) -> None:
+        uid = raw["metadata"]["uid"]
+        self._engine.forget_task(uid)
+        self._recorder.forget(uid)
+
+    def _apply_pod(self, raw: dict[str, Any]) -> None:
+        try:
+            seen = translate.worker(raw)
+            if seen is None:
+                self._engine.forget_worker(raw["metadata"]["uid"], translate.why_gone(raw))
+            elif self._engine.apply_worker(seen):
+                self._talk(self._learn(seen))
+        except Exception:  # one pod that we cannot read must not take the others with it
+            self._metrics.errors.labels("pod").inc()
+            log.exception("pod not understood", object=str(raw.get("metadata", {}).get("name")))
+
+    def _forget_pod(self, raw: dict[str, Any]) -> None:
+        self._engine.forget_worker(raw["metadata"]["uid"], translate.why_gone(raw))
+
+    async def _learn(self, worker: Worker) -> None:
+        """What a worker that has just become ready can do."""
+        self._engine.set_abilities(worker.uid, await self._dispatcher.abilities(worker))
+
+    def _talk(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._talks.add(task)
+        task.add_done_callback(self._talks.discard)
+
+    # ---- leadership ------------------------------------------------------------------------------------------
+
+    async def _stand(self) -> None:
+        """Stands for election once everything has been seen: a leader that knows half would miss the other half."""
+        await self._sync.done.wait()
+        await self._elector.run()
+
+    def _on_lead(self) -> None:
+        self._metrics.leader.set(1)
+        self._metrics.epoch.set(self._elector.epoch)
+        for key in self._engine.lead():
+            self._talk(self._take_over(key, self._elector.epoch))
+
+    def _on_follow(self) -> None:
+        self._metrics.leader.set(0)
+        for task in self._talks:
+            task.cancel()
+        self._engine.follow()
+        self._recorder.clear()
+        if not self._stopped:
+            self._sync.refresh()  # what the new leader writes must be read as a follower reads it
+
+    async def _take_over(self, key: PoolKey, epoch: int) -> None:
+        """Asks every worker of a pool what it has, ready or not, before anything in the pool is repeated."""
+        workers = [worker for worker in self._engine.pool.of(key) if worker.address]
+        reports: list[Report] = []
+        for _ in range(ASK_TIMES):
+            answers = await asyncio.gather(*(self._dispatcher.reports(worker) for worker in workers))
+            reports += [report for answer in answers for report in answer or ()]
+            workers = [worker for worker, answer in zip(workers, answers, strict=True) if answer is None]
+            if not any(worker.ready for worker in workers):
+                break
+        if workers:
+            log.warning("workers not asked", pool=f"{key.namespace}/{key.name}", count=len(workers))
+        if self._elector.epoch == epoch:
+            self._engine.open_pool(key, reports)
+
+    # ---- start, stop, probes ---------------------------------------------------------------------------------
+
+    async def _check_crd(self) -> None:
+        namespaces = self._settings.watch_namespaces
+        place = f"/namespaces/{namespaces[0]}" if namespaces else ""
+        try:
+            await self._kube.get(f"/apis/{GROUP}/{VERSION}{place}/{PLURAL}", limit="1")
+        except KubeError as error:
+            hint = "install crds/ first" if error.status == 404 else "check the cluster and the operator's rights"  # noqa: PLR2004
+            raise ConfigError(f"{PLURAL}.{GROUP} cannot be listed ({error}); {hint}") from None
+
+    async def _serve(self, app: web.Application, port: int) -> web.AppRunner:
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, self._settings.bind_address, port).start()
+        except OSError as error:
+            raise ConfigError(f"port {port} cannot be listened on: {error.strerror}") from None
+        return runner
+
+    def _probes(self) -> web.Application:
+        return probes.app(
+            alive=self._fault, ready=self._not_ready, metrics=self._metrics, refresh=self._refresh_metrics
+        )
+
+    def _fault(self) -> str:
+        dead = [task for task in self._services if task.done()]
+        return f"{len(dead)} services have ended\n" if dead and not self._stopped else ""
+
+    def _not_ready(self) -> str:
+        return self._fault() or ("" if self._sync.done.is_set() else "not yet in sync\n")
+
+    def _refresh_metrics(self) -> None:
+        engine = self._engine
+        workers = engine.pool.all()
+        ready = sum(worker.ready for worker in workers)
+        self._metrics.workers.labels("ready").set(ready)
+        self._metrics.workers.labels("not_ready").set(len(workers) - ready)
+        self._metrics.tasks.set(len(engine.tasks))
+        self._metrics.active.set(len(engine.runner.runs))
+
+    async def _first_failure(self) -> None:
+        """Ends when a service ends, which none should: the process then stops and is started anew."""
+        done, _ = await asyncio.wait(self._services, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            if not task.cancelled() and (error := task.exception()):
+                log.error("service failed", exc_info=error)
+
+    async def _stop(self) -> None:
+        """Stops sending, writes what is known, gives leadership up. In that order: the standby starts at once."""
+        if self._stopped:
+            return
+        self._stopped = True
+        engine_task, recorder_task, *rest = self._services
+        engine_task.cancel()
+        await self._recorder.flush(FLUSH_SECONDS)
+        for task in (recorder_task, *rest):
+            task.cancel()
+        await asyncio.gather(*self._services, return_exceptions=True)
+        await self._elector.stop()
+
+
+def _bracketed(ip: str) -> str:
+    return f"[{ip}]" if ":" in ip else ip

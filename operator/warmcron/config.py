@@ -1,0 +1,69 @@
+"""The operator's settings, read once from the environment and checked before anything starts."""
+
+import os
+import socket
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from warmcron.errors import ConfigError
+
+MIN_KEY_BYTES = 32
+
+
+class Settings(BaseSettings):
+    """Every setting is an environment variable with the prefix WARMCRON_; the chart sets them."""
+
+    model_config = SettingsConfigDict(env_prefix="WARMCRON_", frozen=True, extra="ignore")
+
+    namespace: str = Field("default", description="Namespace of the operator itself, where its Lease is.")
+    pod_name: str = Field(default_factory=socket.gethostname, description="Name of this replica.")
+    pod_ip: str = Field("127.0.0.1", description="Where the other replica finds this one.")
+    watch_namespaces: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Namespaces to watch, separated by commas; empty for the whole cluster."
+    )
+    lease_name: str = Field("warmcron", description="Name of the Lease by which replicas elect a leader.")
+    lease_duration_seconds: float = Field(4.0, ge=2, le=60, description="How long a leader's renewal holds.")
+    callback_url: str = Field(
+        "http://127.0.0.1:8081", description="Where workers report: the operator's Service, port callbacks."
+    )
+    callback_key_file: Path | None = Field(
+        None,
+        description="File with at least 32 random bytes, the same for every replica; signs callback tokens.",
+    )
+    http_port: int = Field(8080, ge=0, le=65535, description="Port of /livez, /readyz and /metrics.")
+    callback_port: int = Field(8081, ge=0, le=65535, description="Port to which workers report.")
+    bind_address: str = Field("0.0.0.0", description="Address that both ports listen on.")  # noqa: S104 - in a pod
+    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least important log line.")
+    log_format: str = Field("json", pattern="^(json|console)$", description="json, or console for people.")
+    status_writers: int = Field(8, ge=1, le=64, description="Status writes in flight at once.")
+    status_interval_seconds: float = Field(5.0, ge=0, le=300, description="Least pause between writes of one task.")
+    resync_seconds: float = Field(900.0, ge=10, description="How often the whole state is listed and compared.")
+
+    @field_validator("watch_namespaces", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    def callback_key(self) -> bytes:
+        """The key for callback tokens; one made up for this process where no file is given and nobody shares it."""
+        if self.callback_key_file is None:
+            return os.urandom(MIN_KEY_BYTES)
+        try:
+            key = self.callback_key_file.read_bytes().strip()
+        except OSError as error:
+            raise ConfigError(f"WARMCRON_CALLBACK_KEY_FILE: cannot be read: {error.strerror}") from None
+        if len(key) < MIN_KEY_BYTES:
+            raise ConfigError(f"WARMCRON_CALLBACK_KEY_FILE: {len(key)} bytes; at least {MIN_KEY_BYTES} are needed")
+        return key
+
+
+def load() -> Settings:
+    """Reads the environment; raises ConfigError that names every variable at fault."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = "; ".join(f"WARMCRON_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
+        raise ConfigError(faults) from None

@@ -1,0 +1,57 @@
+"""What the engine needs of the world, as protocols. The adapters fit these; the fakes of the tests do too."""
+
+from typing import Protocol
+
+from warmcron.core import runs
+from warmcron.core.pool import Worker
+from warmcron.core.tasks import RunRecord, Task
+
+
+class Clock(Protocol):
+    """Wall time for schedules."""
+
+    def now(self) -> float:
+        """UTC epoch seconds."""
+
+
+class Gate(Protocol):
+    """Leadership."""
+
+    def may_send(self) -> bool:
+        """Whether a request that leaves now leaves inside our term."""
+
+
+class Sender(Protocol):
+    """Carries requests to workers; every answer comes back through `Engine.on_event`."""
+
+    def execute(self, run: runs.Run, worker: Worker) -> None:
+        """Sends the run."""
+
+    def ask(self, run: runs.Run, worker: Worker, *, fence: bool) -> None:
+        """Asks what the worker knows of the run; with `fence`, so that it never takes this attempt later."""
+
+    def cancel(self, run: runs.Run, worker: Worker) -> None:
+        """Tells the worker to stop the run."""
+
+
+class Recorder(Protocol):
+    """Writes statuses, later."""
+
+    def note(self, uid: str, *, urgent: bool) -> None:
+        """The status of this task has changed; urgent is what a user waits for."""
+
+
+class Observer(Protocol):
+    """Counts."""
+
+    def started(self, run: runs.Run, delay: float) -> None:
+        """A run was first sent, this many seconds after its tick."""
+
+    def ended(self, run: runs.Run, record: RunRecord) -> None:
+        """A run is over."""
+
+    def skipped(self, task: Task, reason: str, count: int) -> None:
+        """Ticks were not started."""
+
+    def ignored(self, event: runs.Event) -> None:
+        """An answer or callback came too late, twice, or for a run that is not here."""

@@ -1,0 +1,256 @@
+"""Leads runs from beginning to end: picks, sends, waits, asks, repeats. What a run is for is not its concern.
+
+`core.runs.advance` says what each event means; this carries it out and keeps the alarms and the lines before the pools.
+"""
+
+import heapq
+from collections.abc import Callable
+from random import Random
+from typing import Final
+
+from warmcron.core import runs, status
+from warmcron.core.decide import Reason
+from warmcron.core.pool import SUSPECT_SECONDS, NoWorker, Picked, Pool, Worker
+from warmcron.core.tasks import NEVER, PoolKey, RunRecord
+from warmcron.engine.ports import Clock, Gate, Observer, Recorder, Sender
+from warmcron.spec.task import NoWorkerPolicy
+
+# Runs of a pool's line that are looked at when a place comes free.
+LOOKS: Final = 100
+# How soon a run is tried again that could not be sent because our term was in doubt.
+SHUT_SECONDS: Final = 0.2
+
+
+class Runner:
+    """All runs that have not ended, by id.
+
+    Args:
+        on_ended: a run is over; called after it has left the runner.
+    """
+
+    def __init__(  # noqa: PLR0913 - the ports it needs, each by name
+        self,
+        *,
+        pool: Pool,
+        clock: Clock,
+        gate: Gate,
+        sender: Sender,
+        recorder: Recorder,
+        observer: Observer,
+        random: Random,
+        on_alarm: Callable[[], None],
+        on_ended: Callable[[runs.Run, RunRecord], None],
+    ) -> None:
+        self.runs: dict[str, runs.Run] = {}
+        self._pool, self._clock, self._gate = pool, clock, gate
+        self._sender, self._recorder, self._observer = sender, recorder, observer
+        self._random = random
+        self._on_alarm, self._on_ended = on_alarm, on_ended
+        self._alarms: list[tuple[float, str]] = []
+        self._lines: dict[PoolKey, dict[str, None]] = {}  # runs without a worker, in order of arrival
+
+    def begin(self, run: runs.Run) -> None:
+        """A run begins: it is sent at once, or waits for a worker."""
+        self.runs[run.id] = run
+        self._send(run, self._clock.now())
+
+    def adopt(self, run: runs.Run, event: runs.Event | None) -> None:
+        """Takes over a run of the leader before, with what its worker says of it; None if it said nothing."""
+        self.runs[run.id] = run
+        if not run.pod_uid:  # it was waiting for a worker, or for its next attempt
+            self._send(run, self._clock.now())
+            return
+        run.state = runs.State.DOUBTFUL
+        worker = self._pool.get(run.pod_uid)
+        if worker:
+            worker.runs.add(run.id)
+        if event:
+            self.feed(run, event)
+        else:
+            run.wake = self._clock.now() + runs.ASK_SECONDS_MAX
+            self._ask(run, worker, fence=True)
+
+    def clear(self) -> None:
+        """Our term is over: every run is the next leader's."""
+        self.runs.clear()
+        self._alarms.clear()
+        self._lines.clear()
+        for worker in self._pool.all():
+            worker.runs.clear()
+
+    def wake_due(self, now: float, limit: int) -> int:
+        """Wakes at most `limit` runs whose time has come; returns how many."""
+        woken = 0
+        while woken < limit and self.next_alarm() <= now:
+            _, run_id = heapq.heappop(self._alarms)
+            self.feed(self.runs[run_id], runs.Woke())
+            woken += 1
+        return woken
+
+    def next_alarm(self) -> float:
+        """When a run is to be looked at next; NEVER if none is."""
+        while self._alarms:
+            when, run_id = self._alarms[0]
+            run = self.runs.get(run_id)
+            if run and run.wake == when:
+                return when
+            heapq.heappop(self._alarms)
+        return NEVER
+
+    def feed(self, run: runs.Run, event: runs.Event) -> None:
+        """Takes an event into a run and does what follows from it."""
+        now = self._clock.now()
+        pod, state = run.pod_uid, run.state
+        worker = self._pool.get(pod) if pod else None
+        step = runs.advance(run, event, now=now, random=self._random)
+        if worker:
+            self._blame(worker, event, now)
+            if run.pod_uid != pod:
+                worker.runs.discard(run.id)
+        if run.state is not state:
+            self._recorder.note(run.task.uid, urgent=False)
+        self._do(run, step, worker, now)
+        if isinstance(step, runs.Ignore):
+            self._observer.ignored(event)
+        if worker and run.pod_uid != pod:
+            self.serve_line(worker.pool)
+
+    def look_at(self, run_id: str) -> None:
+        """A worker's container has started anew: its runs are asked about at once."""
+        if (run := self.runs.get(run_id)) and run.state in (runs.State.RUNNING, runs.State.DOUBTFUL):
+            self._sleep(run, self._clock.now())
+
+    def lost(self, worker: Worker, reason: str) -> None:
+        """A worker's pod is gone, and with it what it ran."""
+        for run_id in list(worker.runs):
+            if run := self.runs.get(run_id):
+                self.feed(run, runs.WorkerLost(reason))
+
+    def serve_line(self, key: PoolKey) -> None:
+        """Something changed for the better in a pool: the runs in its line try again, the oldest first."""
+        now = self._clock.now()
+        hopeless: set[str] = set()  # handlers that found no worker this time
+        for run_id in list(self._lines.get(key, ()))[:LOOKS]:
+            run = self.runs.get(run_id)
+            if run is None or run.spec.handler in hopeless:
+                continue
+            self._send(run, now)
+            if run.state is runs.State.PENDING:
+                hopeless.add(run.spec.handler)
+
+    def _do(self, run: runs.Run, step: runs.Step, worker: Worker | None, now: float) -> None:
+        match step:
+            case runs.Send():
+                self._send(run, now)
+            case runs.Wait():
+                self._sleep(run, run.wake)
+            case runs.Ask(fence):
+                self._ask(run, worker, fence=fence)
+            case runs.Cancel():
+                self._cancel(run, worker)
+            case runs.End():
+                self._end(run, step, now)
+
+    def _send(self, run: runs.Run, now: float) -> None:
+        """Picks a worker and sends; without one the run waits its turn in the pool's line."""
+        spec = run.spec
+        if not self._gate.may_send():
+            # Not ours to send any more, or not for the moment. The run stays as it is for whoever leads next.
+            self._sleep(run, now + SHUT_SECONDS)
+            return
+        choice = self._pool.pick(  # 3. who runs it
+            spec.pool,
+            routing=spec.routing,
+            routing_key=spec.routing_key,
+            handler=spec.handler,
+            avoid=frozenset(run.tried),
+            now=now,
+        )
+        match choice:
+            case NoWorker(reason):
+                self._wait_for_worker(run, reason, now)
+            case Picked(worker):
+                first = run.started is None
+                self._leave_line(run)
+                self.feed(run, runs.Sent(worker.name, worker.uid))  # 4. remember before sending
+                worker.runs.add(run.id)
+                if first:
+                    self._observer.started(run, now - run.scheduled)
+                # A crash here leaves nothing behind: the tick is after the cursor and the next leader sends it.
+                self._sender.execute(run, worker)  # 5. tell the worker
+                # A crash here leaves a run that only its worker knows of; the next leader asks it (`takeover`).
+
+    def _wait_for_worker(self, run: runs.Run, reason: str, now: float) -> None:
+        if end := self._give_up(run, reason, now):
+            self._end(run, end, now)
+            return
+        spec = run.spec
+        run.reason = reason
+        self._lines.setdefault(spec.pool, {})[run.id] = None
+        self._recorder.note(run.task.uid, urgent=False)
+        until = [w.busy_until for w in self._pool.of(spec.pool) if w.ready and w.busy_until > now]
+        if run.started is None and spec.starting_deadline is not None:
+            until.append(run.scheduled + spec.starting_deadline + 0.001)
+        self._sleep(run, min(until, default=NEVER))
+
+    def _give_up(self, run: runs.Run, reason: str, now: float) -> runs.End | None:
+        """Whether a run that finds no worker ends here; None if it waits."""
+        if reason == "HandlerUnknown":
+            return runs.End(runs.Outcome.FAILED, reason)
+        if run.started is not None or run.trigger != "Schedule":
+            return None
+        deadline = run.spec.starting_deadline
+        if run.spec.no_worker is NoWorkerPolicy.SKIP and reason == Reason.NO_WORKER:
+            return runs.End(runs.Outcome.SKIPPED, reason)
+        if deadline is not None and now - run.scheduled > deadline:
+            return runs.End(runs.Outcome.SKIPPED, Reason.STARTING_DEADLINE)
+        return None
+
+    def _blame(self, worker: Worker, event: runs.Event, now: float) -> None:
+        """A worker that refused or gave no answer is left alone for a while; its probe will say what is wrong."""
+        match event:
+            case runs.Refused(reason, pause) if pause > 0:
+                self._pool.suspect(worker, until=now + pause, reason=reason)
+            case runs.NoAnswer(reason):
+                self._pool.suspect(worker, until=now + SUSPECT_SECONDS, reason=reason)
+
+    def _ask(self, run: runs.Run, worker: Worker | None, *, fence: bool) -> None:
+        if worker is None or worker.address is None:
+            self.feed(run, runs.WorkerLost("PodGone"))
+            return
+        self._sleep(run, run.wake)
+        self._sender.ask(run, worker, fence=fence)
+
+    def _cancel(self, run: runs.Run, worker: Worker | None) -> None:
+        if worker is None or worker.address is None:
+            self.feed(run, runs.WorkerLost("PodGone"))
+            return
+        self._sleep(run, self._clock.now() + runs.ASK_SECONDS_MAX)
+        self._sender.cancel(run, worker)
+
+    def _end(self, run: runs.Run, end: runs.End, now: float) -> None:
+        """6. A run is over: whoever waited for its worker goes on, and its task hears of it."""
+        run.state, run.outcome, run.reason = runs.State.ENDED, end.outcome, end.reason or run.reason
+        self._leave_line(run)
+        self.runs.pop(run.id, None)
+        worker = self._pool.get(run.pod_uid)
+        if worker:
+            worker.runs.discard(run.id)
+        record = status.record(run, now)
+        self._observer.ended(run, record)
+        self._on_ended(run, record)
+        if worker:
+            self.serve_line(worker.pool)
+
+    def _leave_line(self, run: runs.Run) -> None:
+        line = self._lines.get(run.spec.pool)
+        if line is not None:
+            line.pop(run.id, None)
+            if not line:
+                del self._lines[run.spec.pool]
+
+    def _sleep(self, run: runs.Run, until: float) -> None:
+        run.wake = min(until, run.deadline) if run.state is not runs.State.CANCELLING else until
+        if run.wake != NEVER:
+            heapq.heappush(self._alarms, (run.wake, run.id))
+            self._on_alarm()

@@ -1,0 +1,126 @@
+"""A small client of the Kubernetes API: JSON in, JSON out, errors with their status. It retries nothing by itself.
+
+The `kubernetes` package costs two to three times the CPU for each call (docs/adr/0002-kopf-as-event-source.md); a
+status write per run makes that the operator's largest expense.
+"""
+
+import json
+import logging
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+import kopf
+
+from warmcron.errors import ConfigError, KubeError
+
+Json = dict[str, Any]
+
+TOKEN_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+TOKEN_SECONDS: Final = 60.0
+MERGE_PATCH: Final = "application/merge-patch+json"
+PAGE: Final = 500
+
+
+def connect() -> kopf.ConnectionInfo:
+    """How to reach the API server: the pod's service account, else the kubeconfig."""
+    arguments: Any = {"settings": kopf.OperatorSettings(), "logger": logging.getLogger("warmcron")}
+    try:
+        found = kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
+    except Exception as error:  # whatever a kubeconfig can have wrong with it
+        raise ConfigError(f"KUBECONFIG: cannot be used: {error}") from error
+    if found is None:
+        raise ConfigError("no cluster: neither a service account is mounted nor does KUBECONFIG name a file")
+    return found
+
+
+class KubeClient:
+    """One keep-alive session with the API server.
+
+    Args:
+        connection: where and as whom.
+        timeout: seconds for a whole request.
+        limit: connections at once.
+    """
+
+    def __init__(self, connection: kopf.ConnectionInfo, *, timeout: float, limit: int) -> None:
+        self._server = connection.server.rstrip("/")
+        self._headers = connection.as_http_headers()
+        self._token_read = time.monotonic()
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=limit, ssl=connection.as_ssl_context()),
+            timeout=aiohttp.ClientTimeout(total=timeout),
+            raise_for_status=False,
+        )
+
+    async def close(self) -> None:
+        """Ends the session."""
+        await self._session.close()
+
+    async def get(self, path: str, **params: str) -> Json:
+        """Reads one object or one page of a list."""
+        return await self._call("GET", path, params=params)
+
+    async def post(self, path: str, body: Json) -> Json:
+        """Creates an object."""
+        return await self._call("POST", path, body=json.dumps(body).encode())
+
+    async def put(self, path: str, body: Json) -> Json:
+        """Replaces an object; refused with 409 unless it is still at the body's resourceVersion."""
+        return await self._call("PUT", path, body=json.dumps(body).encode())
+
+    async def merge(self, path: str, body: bytes) -> Json:
+        """Merges a patch, given as JSON text, into an object."""
+        return await self._call("PATCH", path, body=body, content_type=MERGE_PATCH, answer=False)
+
+    async def pages(self, path: str, **params: str) -> AsyncIterator[list[Json]]:
+        """A list in pages. A `continue` token that has expired ends it with KubeError 410: begin again."""
+        token = ""
+        while True:
+            more = {"continue": token} if token else {}
+            page = await self.get(path, limit=str(PAGE), **params, **more)
+            yield page.get("items") or []
+            token = (page.get("metadata") or {}).get("continue") or ""
+            if not token:
+                return
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: dict[str, str] | None = None,
+        body: bytes | None = None,
+        content_type: str = "application/json",
+        answer: bool = True,
+    ) -> Json:
+        headers = {**self._authorization(), "accept": "application/json"}
+        if body is not None:
+            headers["content-type"] = content_type
+        try:
+            async with self._session.request(
+                method, self._server + path, params=params, data=body, headers=headers, allow_redirects=False
+            ) as response:
+                content = await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise KubeError(f"{method} {path}: no answer: {error or type(error).__name__}") from error
+        if response.status >= 300:  # noqa: PLR2004
+            raise KubeError(f"{method} {path}: {response.status} {_message(content)}", status=response.status)
+        return dict(json.loads(content)) if answer else {}
+
+    def _authorization(self) -> dict[str, str]:
+        """The token of a service account is replaced on disk before it expires."""
+        now = time.monotonic()
+        if now - self._token_read > TOKEN_SECONDS and TOKEN_FILE.exists():
+            self._token_read = now
+            self._headers = {"Authorization": f"Bearer {TOKEN_FILE.read_text().strip()}"}
+        return self._headers
+
+
+def _message(content: bytes) -> str:
+    try:
+        return str(json.loads(content).get("message", ""))[:500]
+    except (ValueError, AttributeError):
+        return content[:200].decode(errors="replace")

@@ -1,0 +1,178 @@
+"""Drives `core.lease` against one Lease object, on a connection of its own. It decides nothing about leadership."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import structlog
+
+from warmcron.core import lease, times
+from warmcron.errors import KubeError
+from warmcron.kube.client import KubeClient
+
+log = structlog.get_logger("warmcron.election")
+
+ADDRESS: Final = "warmcron.dev/address"
+CONFLICT, NOT_FOUND = 409, 404
+
+
+class Elector:
+    """One candidate.
+
+    Args:
+        client: used for the Lease alone, so that no other traffic delays a renewal.
+        election: the rules.
+        namespace, name: where the Lease is.
+        address: where this replica takes callbacks; the standby passes them on to it.
+        interval: seconds between renewals.
+        on_lead: a term begins; on_follow: it is over.
+    """
+
+    def __init__(  # noqa: PLR0913 - what it is wired to, each by name
+        self,
+        *,
+        client: KubeClient,
+        election: lease.Election,
+        namespace: str,
+        name: str,
+        address: str,
+        interval: float,
+        send_seconds: float,
+        on_lead: Callable[[], None],
+        on_follow: Callable[[], None],
+    ) -> None:
+        self._client = client
+        self._election = election
+        self._namespace, self._name = namespace, name
+        self._path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+        self._address = address
+        self._interval = interval
+        self._send_seconds = send_seconds
+        self._on_lead, self._on_follow = on_lead, on_follow
+        self._leading = False
+        self._stopping = False
+        self.leader_address = ""
+
+    @property
+    def epoch(self) -> int:
+        """The number of our term; 0 when we do not lead."""
+        return self._election.epoch
+
+    def may_send(self) -> bool:
+        """Whether a request that takes as long as it may to leave still leaves inside our term."""
+        return self._leading and self._election.leads(time.monotonic() + self._send_seconds)
+
+    async def run(self) -> None:
+        """Stands for election until cancelled."""
+        while True:
+            started = time.monotonic()
+            pause = await self._turn()
+            self._announce()
+            # From the start of the turn: an answer that was slow must not push the next renewal back.
+            await asyncio.sleep(max(started + pause - time.monotonic(), 0.01))
+
+    async def stop(self) -> None:
+        """Gives leadership up so that the standby need not wait. Call when nothing is in flight any more."""
+        self._stopping = True
+        step = self._election.step(time.monotonic())
+        held = self._election.epoch > 0
+        self._election.lost()
+        self._announce()
+        if held and isinstance(step, lease.Renew):
+            try:
+                await self._write("", step.version, epoch=None)
+                log.info("leadership released")
+            except KubeError as error:
+                log.warning("leadership not released; it runs out by itself", error=str(error))
+
+    async def _turn(self) -> float:
+        """One step; returns after how many seconds, counted from its start, the next one is due."""
+        asked_at = time.monotonic()
+        step = self._election.step(asked_at)
+        try:
+            match step:
+                case lease.Create():
+                    seen = await self._create()
+                case lease.Acquire(epoch, version):
+                    seen = await self._write(self._election.identity, version, epoch=epoch)
+                case lease.Renew(version):
+                    seen = await self._write(self._election.identity, version, epoch=self._election.epoch)
+                case _:
+                    return await self._look(step.seconds if isinstance(step, lease.Watch) else self._interval)
+        except KubeError as error:
+            return await self._failed(error)
+        self._election.wrote(seen, asked_at=asked_at)
+        return self._interval
+
+    async def _failed(self, error: KubeError) -> float:
+        if error.status in (CONFLICT, NOT_FOUND):
+            self._election.lost()
+            return await self._look(0.05)
+        # Nobody knows whether the write arrived. The term runs on to the end it had; reading again tells.
+        log.warning("lease not written", error=str(error))
+        return await self._look(self._interval / 2)
+
+    async def _look(self, pause: float) -> float:
+        try:
+            found = await self._client.get(f"{self._path}/{self._name}")
+        except KubeError as error:
+            if error.status == NOT_FOUND:
+                self._election.observe(None, time.monotonic())
+                return 0.0
+            log.warning("lease not read", error=str(error))
+            return pause
+        self._election.observe(self._observed(found), time.monotonic())
+        return pause
+
+    def _announce(self) -> None:
+        leads = self._election.leads(time.monotonic()) and not self._stopping
+        if leads and not self._leading:
+            self._leading = True
+            log.info("leading", epoch=self._election.epoch)
+            self._on_lead()
+        elif self._leading and not leads:
+            self._leading = False
+            log.warning("no longer leading")
+            self._on_follow()
+
+    async def _create(self) -> lease.Observed:
+        body = self._body(self._election.identity, epoch=1)
+        return self._observed(await self._client.post(self._path, body))
+
+    async def _write(self, holder: str, version: str, *, epoch: int | None) -> lease.Observed:
+        body = self._body(holder, epoch=epoch)
+        body["metadata"]["resourceVersion"] = version
+        return self._observed(await self._client.put(f"{self._path}/{self._name}", body))
+
+    def _body(self, holder: str, *, epoch: int | None) -> dict[str, Any]:
+        self._transitions = epoch if epoch is not None else self._transitions
+        return {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {
+                "name": self._name,
+                "namespace": self._namespace,
+                "annotations": {ADDRESS: self._address if holder else ""},
+            },
+            "spec": {
+                "holderIdentity": holder,
+                # A released lease keeps its term's number and is free at once.
+                "leaseDurationSeconds": int(self._election.duration) if holder else 1,
+                "renewTime": times.text_micro(time.time()),
+                "leaseTransitions": self._transitions,
+            },
+        }
+
+    _transitions = 0
+
+    def _observed(self, found: dict[str, Any]) -> lease.Observed:
+        spec, metadata = found.get("spec") or {}, found.get("metadata") or {}
+        self.leader_address = (metadata.get("annotations") or {}).get(ADDRESS, "")
+        return lease.Observed(
+            holder=spec.get("holderIdentity") or "",
+            renewed=spec.get("renewTime") or "",
+            duration=float(spec.get("leaseDurationSeconds") or 1),
+            epoch=int(spec.get("leaseTransitions") or 0),
+            version=metadata.get("resourceVersion") or "",
+        )

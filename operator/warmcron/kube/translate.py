@@ -1,0 +1,206 @@
+"""Raw Kubernetes objects into what the engine knows: a spec that is checked, a worker that may be dialled. Pure."""
+
+import ipaddress
+import json
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from warmcron.core import schedule, times
+from warmcron.core.pool import Address, Worker
+from warmcron.core.tasks import PoolKey, Problem, TaskRef, TaskSpec, Trigger
+from warmcron.errors import SpecError
+from warmcron.spec.task import (
+    MAX_PAYLOAD_BYTES,
+    POOL_LABEL,
+    TRIGGER_ANNOTATION,
+    TRIGGER_PAYLOAD_ANNOTATION,
+    DeliveryPolicy,
+    RoutingPolicy,
+    ScheduledTaskSpec,
+)
+
+Json = dict[str, Any]
+
+PORT_NAME: Final = "warmcron"
+TRIGGER_LIMIT: Final = 1024
+
+# Accepted by the schema so that manifests need not change later; refused here until they do what they say.
+NOT_SUPPORTED: Final = {
+    "deliveryPolicy": (DeliveryPolicy.AT_MOST_ONCE,),
+    "routingPolicy": (RoutingPolicy.BROADCAST,),
+}
+
+
+def task_ref(raw: Json) -> TaskRef:
+    """Which object this is."""
+    metadata = raw["metadata"]
+    return TaskRef(metadata["uid"], metadata["namespace"], metadata["name"])
+
+
+def created(raw: Json) -> int:
+    """When the object was created, in UTC epoch seconds."""
+    return int(times.epoch(raw["metadata"]["creationTimestamp"]))
+
+
+def task_spec(raw: Json) -> TaskSpec | Problem:
+    """The spec of a ScheduledTask, checked again: objects can be older than the rules of the CRD."""
+    try:
+        model = ScheduledTaskSpec.model_validate(raw.get("spec") or {})
+        _refuse_unsupported(model)
+        return _settled(model, task_ref(raw), created(raw))
+    except ValidationError as error:
+        return Problem("InvalidSpec", "; ".join(_fault(dict(fault)) for fault in error.errors()))
+    except SpecError as error:
+        return Problem(error.reason, str(error))
+
+
+def _fault(fault: Json) -> str:
+    path = ".".join(str(part) for part in ("spec", *fault["loc"]))
+    return f"{path}: {fault['msg']}"
+
+
+def _refuse_unsupported(model: ScheduledTaskSpec) -> None:
+    for field, values in NOT_SUPPORTED.items():
+        value = getattr(model, "".join(f"_{c.lower()}" if c.isupper() else c for c in field))
+        if value in values:
+            raise SpecError(
+                f"{value.value} is not supported by this version",
+                field=f"spec.{field}",
+                reason="NotSupported",
+            )
+
+
+def _settled(model: ScheduledTaskSpec, ref: TaskRef, anchor: int) -> TaskSpec:
+    key = f"{ref.namespace}/{ref.name}"
+    parsed = schedule.parse(
+        model.schedule, zone=model.time_zone, policy=model.daylight_saving_policy, anchor=anchor, hash_key=key
+    )
+    payload = None if model.payload is None else json.dumps(model.payload, separators=(",", ":")).encode()
+    if payload is not None and len(payload) > MAX_PAYLOAD_BYTES:
+        raise SpecError(f"{len(payload)} bytes of JSON; at most {MAX_PAYLOAD_BYTES}", field="spec.payload")
+    return TaskSpec(
+        schedule=parsed,
+        schedule_text=f"{model.schedule} {model.time_zone}",
+        suspend=model.suspend,
+        starting_deadline=model.starting_deadline_seconds,
+        missed_runs=model.missed_run_policy,
+        max_missed=model.max_missed_runs,
+        concurrency=model.concurrency_policy,
+        max_queued=model.max_queued_runs,
+        jitter=model.jitter_seconds,
+        pool=PoolKey(ref.namespace, model.pool),
+        routing=model.routing_policy,
+        routing_key=model.routing_key or key,
+        handler=model.handler,
+        payload=payload,
+        delivery=model.delivery_policy,
+        active_deadline=model.active_deadline_seconds,
+        attempt_deadline=model.attempt_deadline_seconds,
+        backoff_limit=model.backoff_limit,
+        backoff_initial=model.backoff.initial_seconds,
+        backoff_multiplier=model.backoff.multiplier,
+        backoff_max=model.backoff.max_seconds,
+        no_worker=model.no_worker_policy,
+        suspend_after_failures=model.suspend_after_failures,
+        history_limit=model.history_limit,
+    )
+
+
+def trigger(raw: Json) -> Trigger | None:
+    """The manual run that the annotations ask for, if any."""
+    annotations = raw["metadata"].get("annotations") or {}
+    value = annotations.get(TRIGGER_ANNOTATION)
+    if not value:
+        return None
+    text = annotations.get(TRIGGER_PAYLOAD_ANNOTATION)
+    problem = None
+    if len(value) > TRIGGER_LIMIT:
+        value, problem = (
+            value[:TRIGGER_LIMIT],
+            _bad_trigger(TRIGGER_ANNOTATION, f"over {TRIGGER_LIMIT} characters"),
+        )
+    elif text is not None and not _is_object(text):
+        problem = _bad_trigger(TRIGGER_PAYLOAD_ANNOTATION, "expected a JSON object of at most 64 KiB")
+    return Trigger(value, text.encode() if text is not None else None, problem)
+
+
+def _bad_trigger(annotation: str, message: str) -> Problem:
+    return Problem("InvalidTrigger", f"metadata.annotations[{annotation}]: {message}")
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return len(text.encode()) <= MAX_PAYLOAD_BYTES and isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def worker(raw: Json) -> Worker | None:
+    """A pod as a worker; None for a pod that is not one (no pool label, or it has ended)."""
+    metadata, spec, status = raw["metadata"], raw.get("spec") or {}, raw.get("status") or {}
+    pool = (metadata.get("labels") or {}).get(POOL_LABEL)
+    if not pool or status.get("phase") in ("Succeeded", "Failed"):
+        return None
+    container, port = _port(spec)
+    address, reason = _address(spec, status, port)
+    reason = reason or _not_ready(metadata, status)
+    return Worker(
+        uid=metadata["uid"],
+        name=metadata["name"],
+        pool=PoolKey(metadata["namespace"], pool),
+        address=address,
+        ready=not reason,
+        started=_started(status, container),
+        reason=reason,
+    )
+
+
+def why_gone(raw: Json) -> str:
+    """Why a pod is no worker any more, in one word: the reason that the kubelet gave, or that it was deleted."""
+    status = raw.get("status") or {}
+    return str(status.get("reason") or ("PodFailed" if status.get("phase") == "Failed" else "PodGone"))
+
+
+def _port(spec: Json) -> tuple[str, int | None]:
+    for container in spec.get("containers") or []:
+        for port in container.get("ports") or []:
+            if port.get("name") == PORT_NAME:
+                return container.get("name", ""), port.get("containerPort")
+    return "", None
+
+
+def _address(spec: Json, status: Json, port: int | None) -> tuple[Address | None, str]:
+    """Where the pod listens. Only what the cluster's own network gave it: nothing here is the user's word."""
+    ip = status.get("podIP")
+    if port is None:
+        return None, f"no container port is named {PORT_NAME}"
+    if not ip:
+        return None, "no address yet"
+    if spec.get("hostNetwork"):
+        return None, "on the host's network"
+    parsed = ipaddress.ip_address(ip)
+    if parsed.is_loopback or parsed.is_link_local or parsed.is_unspecified or parsed.is_multicast:
+        return None, f"{ip} is not a pod's address"
+    return Address(ip, port), ""
+
+
+def _not_ready(metadata: Json, status: Json) -> str:
+    # A pod that is being deleted may stay Ready to the end of its grace period: it must get nothing new.
+    if metadata.get("deletionTimestamp"):
+        return "terminating"
+    if status.get("phase") != "Running":
+        return str(status.get("phase") or "no phase yet")
+    for condition in status.get("conditions") or []:
+        if condition.get("type") == "Ready":
+            return "" if condition.get("status") == "True" else str(condition.get("reason") or "not ready")
+    return "not ready"
+
+
+def _started(status: Json, container: str) -> str:
+    """When the container with the port last started; empty while it is not running."""
+    for found in status.get("containerStatuses") or []:
+        if found.get("name") == container:
+            running = (found.get("state") or {}).get("running") or {}
+            return str(running.get("startedAt") or "")
+    return ""

@@ -1,0 +1,186 @@
+"""kopf as a thin source of watch events, tuned by measurement, and our own lists that repair what it loses.
+
+Only `on.event` handlers, which change memory and nothing else: every other kind of kopf handler writes to the object
+or keeps asyncio tasks for each of them (docs/adr/0002-kopf-as-event-source.md has the figures).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
+from random import Random
+from typing import Any, Final
+
+import kopf
+import structlog
+
+from warmcron.errors import KubeError
+from warmcron.kube.client import KubeClient
+from warmcron.kube.mirror import Mirror
+from warmcron.spec.task import GROUP, PLURAL, POOL_LABEL, VERSION
+
+log = structlog.get_logger("warmcron.watch")
+
+TASKS_PATH: Final = f"/apis/{GROUP}/{VERSION}"
+# After events of a renewed first list on a synced operator: that is a relist, and deletes may have been lost.
+RELIST_SECONDS: Final = 2.0
+
+
+class _NoDiffBase(kopf.DiffBaseStorage):
+    """kopf computes a diff for every event even for handlers that want none; this one has nothing to compare."""
+
+    def build(self, **_: Any) -> Any:
+        return {}
+
+    def fetch(self, **_: Any) -> Any:
+        return None
+
+    def store(self, **_: Any) -> None:
+        return None
+
+
+class _NoProgress(kopf.ProgressStorage):
+    """No handler of ours is retried, so there is no progress to keep."""
+
+    def fetch(self, **_: Any) -> Any:
+        return None
+
+    def store(self, **_: Any) -> None:
+        return None
+
+    def purge(self, **_: Any) -> None:
+        return None
+
+    def touch(self, **_: Any) -> None:
+        return None
+
+    def clear(self, *, essence: Any) -> Any:
+        return essence
+
+
+def settings() -> kopf.OperatorSettings:
+    """Kopf's settings; each line has its reason in docs/adr/0002-kopf-as-event-source.md."""
+    s = kopf.OperatorSettings()
+    s.scanning.disabled = True  # the CRD must exist; no watch on CRDs and namespaces, and no rights for it
+    s.peering.standalone = True  # kopf's peering is no election; ours is a Lease
+    s.posting.enabled = False  # no log line becomes an Event
+    s.watching.initial_streaming = False  # loses objects when the stream breaks in the first list
+    s.watching.chunk_size = 100  # a page is parsed in one go: 100 objects stall the loop for 3 ms
+    s.watching.server_timeout = 600
+    s.watching.connect_timeout = 5
+    s.watching.label_selectors["", "v1", "pods"] = POOL_LABEL  # as a tuple: in any other form it is not applied
+    s.queueing.worker_limit = 32  # never without the next line: an idle worker keeps its place
+    s.queueing.idle_timeout = 0.001
+    s.networking.request_timeout = 15
+    s.networking.connect_timeout = 3
+    s.networking.error_backoffs = [1, 1, 2, 3] + [5] * 60  # five minutes without an API server, then we restart
+    s.persistence.diffbase_storage = _NoDiffBase()
+    s.persistence.progress_storage = _NoProgress()
+    s.persistence.consistency_timeout = 0
+    s.process.ultimate_exiting_timeout = 20
+    s.execution.max_workers = 4
+    return s
+
+
+def registry(
+    *,
+    login: Callable[[], kopf.ConnectionInfo],
+    on_task: Callable[[str | None, dict[str, Any]], None],
+    on_pod: Callable[[str | None, dict[str, Any]], None],
+    on_stop: Callable[[], Awaitable[None]],
+) -> kopf.OperatorRegistry:
+    """The two watches, and what happens first when the process is told to stop."""
+    found = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=found)
+    def _login(**_: Any) -> kopf.ConnectionInfo:
+        return login()
+
+    @kopf.on.event(GROUP, VERSION, PLURAL, registry=found)
+    async def _task(event: Any, **_: Any) -> None:
+        on_task(event["type"], event["object"])
+
+    @kopf.on.event("", "v1", "pods", registry=found)
+    async def _pod(event: Any, **_: Any) -> None:
+        on_pod(event["type"], event["object"])
+
+    @kopf.on.cleanup(registry=found)
+    async def _cleanup(**_: Any) -> None:
+        await on_stop()
+
+    return found
+
+
+class Sync:
+    """Both kinds that we watch: events in, lists compared, and whether we have seen everything once."""
+
+    def __init__(
+        self,
+        *,
+        client: KubeClient,
+        namespaces: Collection[str],
+        tasks: Mirror,
+        pods: Mirror,
+        seconds: float,
+        random: Random,
+    ) -> None:
+        self._client = client
+        self._namespaces = namespaces
+        self._tasks, self._pods = tasks, pods
+        self._seconds, self._random = seconds, random
+        self._soon = asyncio.Event()
+        self.done = asyncio.Event()
+
+    def on_task(self, kind: str | None, raw: dict[str, Any]) -> None:
+        """A watch event of a ScheduledTask."""
+        self._tasks.event(kind, raw)
+        self._noticed(kind)
+
+    def on_pod(self, kind: str | None, raw: dict[str, Any]) -> None:
+        """A watch event of a worker pod."""
+        self._pods.event(kind, raw)
+        self._noticed(kind)
+
+    async def run(self) -> None:
+        """Lists and compares at once, then every so often and soon after each relist of kopf's. Until cancelled."""
+        while True:
+            try:
+                await self._compare()
+                self.done.set()
+                pause = self._seconds * self._random.uniform(0.9, 1.1)
+            except KubeError as error:
+                log.warning("not listed", error=str(error))
+                pause = RELIST_SECONDS
+            try:
+                await asyncio.wait_for(self._soon.wait(), timeout=pause)
+                await asyncio.sleep(RELIST_SECONDS)
+            except TimeoutError:
+                continue
+            finally:
+                self._soon.clear()
+
+    def refresh(self) -> None:
+        """Everything is to be read again soon."""
+        self._soon.set()
+
+    def _noticed(self, kind: str | None) -> None:
+        if kind is None and self.done.is_set():
+            self._soon.set()
+
+    async def _compare(self) -> None:
+        # Pods first: a task that is due at once then finds the workers it may have runs on.
+        await self._list(self._pods, "/api/v1", "pods", labelSelector=POOL_LABEL)
+        await self._list(self._tasks, TASKS_PATH, PLURAL)
+
+    async def _list(self, mirror: Mirror, prefix: str, plural: str, **params: str) -> None:
+        mark = mirror.begin()
+        found: list[dict[str, Any]] = []
+        try:
+            for namespace in self._namespaces or ("",):
+                place = f"/namespaces/{namespace}" if namespace else ""
+                async for page in self._client.pages(f"{prefix}{place}/{plural}", **params):
+                    found.extend(page)
+        except BaseException:
+            mirror.abandon()
+            raise
+        added, removed = mirror.compare(mark, found)
+        if removed or (added and self.done.is_set()):
+            log.info("repaired", kind=plural, added=added, removed=removed)

@@ -1,0 +1,126 @@
+"""Metrics and the format of log lines. Nothing here decides anything."""
+
+import logging
+import sys
+from typing import Final
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from warmcron.core import runs
+from warmcron.core.tasks import RunRecord, Task
+
+log = structlog.get_logger("warmcron")
+
+DELAYS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+DURATIONS: Final = (0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600)
+
+
+def configure_logging(level: str, style: str) -> None:
+    """One JSON object a line on stdout, for our own lines and for those of libraries."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer() if style == "json" else structlog.dev.ConsoleRenderer()
+    )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    # kopf writes two lines for each event of each object; ours say what matters.
+    logging.getLogger("kopf.objects").setLevel(logging.WARNING)
+    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+
+
+class Metrics:
+    """Everything that is counted, under the names of docs (base units, `_total`, no pod names, no run ids)."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.leader = Gauge("warmcron_leader", "1 on the replica that leads", registry=self.registry)
+        self.epoch = Gauge("warmcron_epoch", "Number of the current term", registry=self.registry)
+        self.tasks = Gauge("warmcron_tasks", "ScheduledTasks that are known", registry=self.registry)
+        self.workers = Gauge("warmcron_workers", "Worker pods", ["state"], registry=self.registry)
+        self.active = Gauge("warmcron_runs_active", "Runs that go on or wait", registry=self.registry)
+        self.delay = Histogram(
+            "warmcron_schedule_delay_seconds",
+            "From the tick to the first request",
+            buckets=DELAYS,
+            registry=self.registry,
+        )
+        self.duration = Histogram(
+            "warmcron_run_duration_seconds",
+            "From the first request to the end",
+            buckets=DURATIONS,
+            registry=self.registry,
+        )
+        self.runs = Counter("warmcron_runs", "Runs that ended", ["outcome"], registry=self.registry)
+        self.attempts = Counter(
+            "warmcron_attempts", "Requests to workers by answer", ["answer"], registry=self.registry
+        )
+        self.skips = Counter("warmcron_skipped_ticks", "Ticks not started", ["reason"], registry=self.registry)
+        self.missed = Counter("warmcron_missed_ticks", "Ticks that passed unseen", registry=self.registry)
+        self.late = Counter("warmcron_ignored_reports", "Reports late, doubled or foreign", registry=self.registry)
+        self.refused = Counter("warmcron_refused_callbacks", "Callbacks refused", ["reason"], registry=self.registry)
+        self.writes = Counter("warmcron_status_writes", "Status writes by answer", ["answer"], registry=self.registry)
+        self.errors = Counter("warmcron_internal_errors", "Errors that are ours", ["where"], registry=self.registry)
+
+    def started(self, run: runs.Run, delay: float) -> None:
+        """A run was first sent, this many seconds after its tick."""
+        if run.trigger == "Schedule":
+            self.delay.observe(max(delay, 0.0))
+        log.info(
+            "run started",
+            namespace=run.task.namespace,
+            task=run.task.name,
+            run_id=run.id,
+            attempt=run.attempt,
+            pod=run.pod_name,
+            delay_seconds=round(delay, 3),
+        )
+
+    def ended(self, run: runs.Run, record: RunRecord) -> None:
+        """A run is over."""
+        self.runs.labels(record.outcome).inc()
+        if record.started is not None:
+            self.duration.observe(record.duration)
+        log.info(
+            "run ended",
+            namespace=run.task.namespace,
+            task=run.task.name,
+            run_id=run.id,
+            outcome=record.outcome,
+            reason=record.reason,
+            attempts=record.attempts,
+            pod=record.pod_name,
+            duration_seconds=record.duration,
+        )
+
+    def skipped(self, task: Task, reason: str, count: int) -> None:
+        """Ticks were not started."""
+        self.skips.labels(reason).inc(count)
+        if reason in ("Missed", "StartingDeadlineExceeded"):
+            self.missed.inc(count)
+        log.info("ticks skipped", namespace=task.ref.namespace, task=task.ref.name, reason=reason, count=count)
+
+    def ignored(self, event: runs.Event) -> None:
+        """An answer or callback came too late, twice, or for a run that is not here."""
+        self.late.inc()
+        log.debug("report ignored", what=type(event).__name__)

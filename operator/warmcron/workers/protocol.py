@@ -1,0 +1,193 @@
+"""The worker protocol as pure functions: a run to a request's bytes, an answer to an event. No socket in here."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from warmcron.core import runs, times
+from warmcron.core.pool import SUSPECT_SECONDS, Worker
+
+Json = dict[str, Any]
+
+EXECUTE: Final = "/api/task/execute"
+RUNS: Final = "/api/task/runs"
+HANDLERS: Final = "/api/task/handlers"
+# A worker answers within this many seconds what it can finish, and 202 for the rest.
+INLINE_SECONDS: Final = 2
+# No answer is read past this: a worker's answer is as little trusted as a user's input.
+MAX_BODY: Final = 64 * 1024
+REASON_LIMIT: Final = 200
+PAUSE_MAX: Final = 60.0
+MAX_CONCURRENCY: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a worker says of one run in its list: enough for a new leader to take the run over."""
+
+    run_id: str
+    attempt: int
+    pod_uid: str
+    event: runs.Event
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What a worker says of itself: which handlers it has and how many runs it takes at once."""
+
+    handlers: frozenset[str]
+    concurrency: int
+
+
+def request_body(run: runs.Run, worker: Worker, *, epoch: int, callback: tuple[str, str] | None) -> bytes:
+    """The body of POST /api/task/execute. The payload goes in as the text it came as."""
+    body: Json = {
+        "runId": run.id,
+        "attempt": run.attempt,
+        "epoch": epoch,
+        "trigger": run.trigger,
+        "scheduledTime": times.text(run.scheduled),
+        "deadline": times.text(min(run.deadline, run.attempt_deadline)),
+        "task": {"namespace": run.task.namespace, "name": run.task.name, "uid": run.task.uid},
+        "worker": {"podName": worker.name, "podUID": worker.uid},
+        "handler": run.spec.handler,
+    }
+    if callback:
+        body["callback"] = {"url": callback[0], "token": callback[1]}
+    text = json.dumps(body, separators=(",", ":")).encode()
+    return text[:-1] + b',"payload":' + run.payload + b"}" if run.payload else text
+
+
+def request_headers(run: runs.Run) -> dict[str, str]:
+    """The headers of POST /api/task/execute."""
+    return {
+        "content-type": "application/json",
+        "prefer": f"respond-async, wait={INLINE_SECONDS}",
+        "idempotency-key": run.id,
+    }
+
+
+def read_answer(status: int, headers: Mapping[str, str], body: bytes) -> runs.Event:  # noqa: C901, PLR0911 - a table
+    """What the answer to POST /api/task/execute means."""
+    match status:
+        case 200:
+            return _finished_inline(parse(body))
+        case 202:
+            return runs.Accepted()
+        case 409:
+            return read_state(parse(body))
+        case 404:
+            return runs.Rejected("HandlerUnknown")
+        case 400 | 413 | 422:
+            return runs.Rejected(_reason("PayloadRejected", parse(body)))
+        case 410:
+            return runs.Rejected("DeadlineExceeded")
+        case 401:
+            return runs.Refused("SignatureRefused", pause=PAUSE_MAX / 2)
+        case 412:
+            return runs.Refused("StaleEpoch", pause=1.0)
+        case 421:
+            return runs.Refused("WrongPod", pause=SUSPECT_SECONDS)
+        case 429:
+            return runs.Refused("WorkerBusy", pause=_retry_after(headers))
+        case 503:
+            return runs.Refused("WorkerUnavailable", pause=_retry_after(headers))
+    return runs.Broke(_reason(f"Http{status}", parse(body)))
+
+
+def read_state(document: Json | None) -> runs.Event:
+    """What a run document says: the body of 409, of a look-up, of a fence and of each entry of the list."""
+    if document is None:
+        return runs.Forgotten()
+    match document.get("state"):
+        case "Running":
+            return runs.Accepted()
+        case "Fenced":
+            return runs.Fenced()
+        case "Succeeded" | "Failed" | "Cancelled" | "Interrupted" as state:
+            return finished(state, document)
+    return runs.Forgotten()
+
+
+def finished(outcome: str, details: Json) -> runs.Event:
+    """How a run ended, from a run document or a Finished event; details may hold `error` and `retry`."""
+    match outcome:
+        case "Succeeded":
+            return runs.Finished(runs.Outcome.SUCCEEDED)
+        case "Cancelled":
+            return runs.Finished(runs.Outcome.CANCELLED, _reason("Cancelled", details))
+        case "Interrupted":
+            # A draining worker gives back what it could not finish. One that died with the run in it may have been
+            # killed by the run: that counts, or a crashing handler would take worker after worker for an hour.
+            drained = _text(details.get("error")).startswith("Drain")
+            return runs.WorkerLost("WorkerDrained" if drained else "WorkerCrashed", counted=not drained)
+    return runs.Finished(
+        runs.Outcome.FAILED, _reason("HandlerFailed", details), retry=details.get("retry", True) is True
+    )
+
+
+def read_reports(body: bytes) -> list[Report]:
+    """The list of GET /api/task/runs; entries that make no sense are left out."""
+    found = parse(body) or {}
+    pod_uid = found.get("podUID")
+    entries = found.get("runs")
+    if not isinstance(pod_uid, str) or not isinstance(entries, list):
+        return []
+    return [
+        Report(entry["runId"], entry["attempt"], pod_uid, read_state(entry))
+        for entry in entries
+        if isinstance(entry, dict) and isinstance(entry.get("runId"), str) and isinstance(entry.get("attempt"), int)
+    ]
+
+
+def read_abilities(body: bytes) -> Abilities | None:
+    """The answer of GET /api/task/handlers; None for one that makes no sense."""
+    found = parse(body)
+    if not found or not isinstance(found.get("handlers"), list):
+        return None
+    handlers = frozenset(name for name in found["handlers"] if isinstance(name, str))
+    concurrency = found.get("concurrency")
+    if not isinstance(concurrency, int):
+        concurrency = 1
+    return Abilities(handlers, min(max(concurrency, 1), MAX_CONCURRENCY)) if handlers else None
+
+
+def parse(body: bytes) -> Json | None:
+    """A JSON object, or None for anything else."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _finished_inline(document: Json | None) -> runs.Event:
+    """A plain HTTP endpoint that answers 200 with anything at all has done the run."""
+    if document is not None and document.get("outcome") in ("Failed", "Cancelled", "Interrupted"):
+        return finished(document["outcome"], document)
+    return runs.Finished(runs.Outcome.SUCCEEDED)
+
+
+def _reason(word: str, details: Json | None) -> str:
+    """A word for tools and, behind it, what the worker says, cut short and without control characters."""
+    found = details or {}
+    message = _text(found.get("error")) or _text(found.get("detail")) or _text(found.get("title"))
+    return f"{word}: {message}" if message else word
+
+
+def _text(value: object) -> str:
+    if isinstance(value, dict):
+        parts = (value.get("type"), value.get("message"))
+        value = ": ".join(part for part in parts if isinstance(part, str) and part)
+    if not isinstance(value, str):
+        return ""
+    return "".join(char if char.isprintable() else " " for char in value[:REASON_LIMIT]).strip()
+
+
+def _retry_after(headers: Mapping[str, str]) -> float:
+    """Seconds of Retry-After, from 0.1 to a minute; a date or nonsense counts as one second."""
+    try:
+        return min(max(float(headers.get("retry-after", "1")), 0.1), PAUSE_MAX)
+    except ValueError:
+        return 1.0

@@ -1,0 +1,205 @@
+"""What users ask for in a spec, as the engine keeps it."""
+
+from fakes.engine import START, World
+from warmcron.core import runs, times
+
+
+def world(*, workers: int = 2, **spec: object) -> tuple[World, str]:
+    found = World()
+    for number in range(workers):
+        found.worker(f"pod-{number}")
+    return found, found.task(**spec)
+
+
+def test_forbid_skips_a_tick_while_a_run_goes_on_and_counts_it() -> None:
+    w, uid = world()
+    w.pass_time(10)
+    w.answer(w.sent()[-1], runs.Accepted())
+    w.pass_time(10)
+    assert len(w.sent()) == 1
+    assert w.observer.skips == [("ForbidConcurrent", 1)]
+    assert w.status(uid)["skipped"] == 1
+    assert w.status(uid)["recentRuns"][0]["outcome"] == "Skipped"
+
+
+def test_allow_lets_runs_overlap() -> None:
+    w, uid = world(concurrencyPolicy="Allow")
+    w.pass_time(30)
+    assert len(w.sent()) == 3
+    assert w.status(uid)["activeCount"] == 3
+
+
+def test_queue_starts_what_waits_when_the_run_before_has_ended() -> None:
+    w, uid = world(concurrencyPolicy="Queue", maxQueuedRuns=1)
+    w.pass_time(30)
+    assert len(w.sent()) == 1
+    assert w.observer.skips == [("QueueFull", 1)]
+    w.succeed(w.sent()[0])
+    assert [request.scheduled - START for request in w.sent()] == [10, 20]
+    assert w.status(uid)["skipped"] == 1
+
+
+def test_replace_cancels_what_runs_before_the_new_one_starts() -> None:
+    w, uid = world(concurrencyPolicy="Replace")
+    w.pass_time(10)
+    w.answer(w.sent()[0], runs.Accepted())
+    w.pass_time(10)
+    assert len(w.sent()) == 1
+    (cancel,) = w.sent("cancel")
+    w.answer(cancel, runs.Finished(runs.Outcome.CANCELLED))
+    assert [request.scheduled - START for request in w.sent()] == [10, 20]
+    assert w.status(uid)["recentRuns"][0]["outcome"] == "Cancelled"
+    assert w.status(uid)["recentRuns"][0]["reason"] == "Replaced"
+
+
+def test_without_a_ready_worker_a_run_waits_and_says_so() -> None:
+    w, uid = world(workers=0)
+    w.pass_time(10)
+    assert w.sent() == []
+    assert w.condition(uid, "WorkersAvailable")[:2] == ("False", "NoReadyWorker")
+    assert w.status(uid)["active"][0]["reason"] == "NoReadyWorker"
+    w.worker("pod-late")
+    assert len(w.sent()) == 1
+    assert w.condition(uid, "WorkersAvailable")[:2] == ("True", "WorkersReady")
+
+
+def test_without_a_ready_worker_skip_skips() -> None:
+    w, uid = world(workers=0, noWorkerPolicy="Skip")
+    w.pass_time(10)
+    assert w.status(uid)["skipped"] == 1
+    assert w.status(uid)["recentRuns"][0]["reason"] == "NoReadyWorker"
+    assert w.status(uid)["activeCount"] == 0
+
+
+def test_a_run_that_waits_past_its_starting_deadline_is_skipped() -> None:
+    w, uid = world(workers=0, startingDeadlineSeconds=5, schedule="@every 1h")
+    w.pass_time(3600, step=60)
+    w.pass_time(6)
+    assert w.status(uid)["recentRuns"][0]["reason"] == "StartingDeadlineExceeded"
+    w.worker("pod-late")
+    assert w.sent() == []
+
+
+def test_a_handler_that_no_worker_has_fails_the_run_with_that_reason() -> None:
+    w, uid = world(handler="other")
+    w.pass_time(10)
+    assert w.sent() == []
+    assert w.status(uid)["recentRuns"][0]["reason"] == "HandlerUnknown"
+
+
+def test_more_runs_than_places_wait_their_turn() -> None:
+    w = World()
+    w.worker("pod-a", concurrency=2)
+    for number in range(5):
+        w.task(f"task-{number}")
+    w.pass_time(10)
+    assert len(w.sent()) == 2
+    for served in range(5):
+        w.succeed(w.sent()[served])
+    assert len(w.sent()) == 5
+    assert len({request.run_id for request in w.sent()}) == 5
+
+
+def test_suspended_time_is_never_missed() -> None:
+    w, uid = world(suspend=True)
+    w.pass_time(60)
+    assert w.sent() == []
+    assert w.status(uid)["nextScheduleTime"] is None
+    assert w.condition(uid, "Ready")[:2] == ("True", "Suspended")
+    w.task(generation=2, suspend=False, created=START)
+    w.turn()
+    assert w.sent() == []
+    w.pass_time(10)
+    assert [request.scheduled - START for request in w.sent()] == [70]
+    assert w.status(uid)["missed"] == 0
+
+
+def test_an_edit_of_the_schedule_never_fires_what_lies_before_it() -> None:
+    w, uid = world(schedule="0 0 1 1 *")
+    w.pass_time(100)
+    w.task(generation=2, schedule="@every 30s", created=START)
+    w.turn()
+    assert w.sent() == []
+    w.pass_time(25)
+    assert [request.scheduled - START for request in w.sent()] == [120]
+    assert w.status(uid)["scheduleChangedTime"] == times.text(START + 100)
+
+
+def test_a_spec_that_cannot_be_done_is_marked_and_starts_nothing() -> None:
+    w, uid = world(schedule="0 0 30 2 *")
+    w.pass_time(60)
+    assert w.sent() == []
+    ready, reason, message = w.condition(uid, "Ready")
+    assert (ready, reason) == ("False", "InvalidSchedule")
+    assert message.startswith("spec.schedule:")
+
+
+def test_a_field_without_its_behaviour_is_not_accepted_in_silence() -> None:
+    w, uid = world(deliveryPolicy="AtMostOnce")
+    assert w.condition(uid, "Ready") == (
+        "False",
+        "NotSupported",
+        "spec.deliveryPolicy: AtMostOnce is not supported by this version",
+    )
+
+
+def test_a_manual_run_happens_once_for_each_new_value() -> None:
+    w, uid = world(schedule="0 0 1 1 *")
+    for value in ("one", "one", "two"):
+        w.task(schedule="0 0 1 1 *", created=START, annotations={"warmcron.dev/trigger": value})
+        w.turn()
+        for request in w.sent():
+            w.succeed(request)
+    assert len(w.sent()) == 2
+    status = w.status(uid)
+    assert status["lastTrigger"] == "two"
+    assert status["recentRuns"][0]["trigger"] == "Manual"
+    assert status["lastScheduleTime"] is None
+
+
+def test_a_manual_run_takes_its_own_payload() -> None:
+    w, _ = world(schedule="0 0 1 1 *", payload={"a": 1})
+    annotations = {"warmcron.dev/trigger": "x", "warmcron.dev/trigger-payload": '{"b":2}'}
+    w.task(schedule="0 0 1 1 *", payload={"a": 1}, created=START, annotations=annotations)
+    assert w.sent()[0].payload == b'{"b":2}'
+
+
+def test_a_manual_run_with_a_bad_payload_is_refused_with_the_annotation_named() -> None:
+    w, uid = world(schedule="0 0 1 1 *")
+    annotations = {"warmcron.dev/trigger": "x", "warmcron.dev/trigger-payload": "[1]"}
+    w.task(schedule="0 0 1 1 *", created=START, annotations=annotations)
+    assert w.sent() == []
+    assert "warmcron.dev/trigger-payload" in w.status(uid)["recentRuns"][0]["reason"]
+
+
+def test_failures_in_a_row_stop_the_task_until_it_is_edited() -> None:
+    w, uid = world(backoffLimit=0, suspendAfterFailures=2)
+    for _ in range(5):
+        w.pass_time(10)
+        if len(w.sent()) > w.status(uid)["failed"]:
+            w.fail(w.sent()[-1])
+    assert w.status(uid)["failed"] == 2
+    assert w.condition(uid, "Ready")[1] == "SuspendedAfterFailures"
+    w.task(generation=2, backoffLimit=1, suspendAfterFailures=2, created=START)
+    w.pass_time(10)
+    assert len(w.sent()) == 3
+
+
+def test_deleting_a_task_cancels_what_runs() -> None:
+    w, uid = world()
+    w.pass_time(10)
+    w.answer(w.sent()[0], runs.Accepted())
+    w.engine.forget_task(uid)
+    assert len(w.sent("cancel")) == 1
+    assert w.engine.status_of(uid) is None
+    w.pass_time(60)
+    assert len(w.sent()) == 1
+
+
+def test_a_status_keeps_only_as_many_runs_as_asked() -> None:
+    w, uid = world(historyLimit=2)
+    for _ in range(4):
+        w.pass_time(10)
+        w.succeed(w.sent()[-1])
+    assert len(w.status(uid)["recentRuns"]) == 2
+    assert w.status(uid)["succeeded"] == 4

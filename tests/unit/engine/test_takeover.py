@@ -1,0 +1,187 @@
+"""A new leader: nothing that the one before it did is repeated or lost."""
+
+from fakes.engine import START, World
+from warmcron.core import runs
+from warmcron.core.tasks import PoolKey, manual_run_id, tick_run_id
+from warmcron.workers.protocol import Report
+
+POOL = PoolKey("ns", "p")
+
+
+def successor(before: World, uid: str, *, later: float = 0.0, written: bool = True, **spec: object) -> World:
+    """A standby that has seen what the API server has, and takes over."""
+    status = before.status(uid) if written else {}
+    after = World(leading=False, now=before.clock.now() + later)
+    for worker in before.engine.pool.all():
+        after.worker(worker.name)
+    after.task(written=status, created=START, **spec)
+    return after
+
+
+def take_over(w: World, *reports: Report) -> None:
+    for key in w.engine.lead():
+        w.engine.open_pool(key, list(reports))
+    w.turn()
+
+
+def one_run(**spec: object) -> tuple[World, str]:
+    w = World()
+    w.worker("pod-a")
+    w.worker("pod-b")
+    uid = w.task(**spec)
+    w.pass_time(10)
+    return w, uid
+
+
+def test_a_follower_sends_nothing() -> None:
+    w = World(leading=False)
+    w.worker("pod-a")
+    w.task()
+    w.pass_time(60)
+    assert w.sent() == []
+
+
+def test_a_run_that_goes_on_is_adopted_and_not_repeated() -> None:
+    before, uid = one_run()
+    request = before.sent()[0]
+    before.answer(request, runs.Accepted())
+    after = successor(before, uid, later=1)
+    take_over(after, Report(request.run_id, 1, f"uid-{request.pod}", runs.Accepted()))
+    assert after.sent() == []
+    after.engine.on_event(request.run_id, 1, runs.Finished(runs.Outcome.SUCCEEDED))
+    assert after.status(uid)["succeeded"] == 1
+
+
+def test_a_run_that_was_sent_and_never_written_down_is_found_on_its_worker() -> None:
+    before, uid = one_run()
+    request = before.sent()[0]
+    after = successor(before, uid, later=1, written=False)
+    take_over(after, Report(request.run_id, 1, f"uid-{request.pod}", runs.Finished(runs.Outcome.SUCCEEDED)))
+    assert after.sent() == []
+    assert after.status(uid)["succeeded"] == 1
+    after.pass_time(9)
+    assert [r.scheduled - START for r in after.sent()] == [20]
+
+
+def test_a_tick_that_nobody_sent_is_sent_by_the_new_leader() -> None:
+    before, uid = one_run()
+    before.succeed(before.sent()[0])
+    after = successor(before, uid, later=13)
+    take_over(after)
+    assert [r.scheduled - START for r in after.sent()] == [20]
+    assert after.sent()[0].run_id == tick_run_id(uid, int(START) + 20)
+
+
+def test_a_run_that_ended_meanwhile_is_counted_once() -> None:
+    before, uid = one_run()
+    request = before.sent()[0]
+    before.answer(request, runs.Accepted())
+    after = successor(before, uid, later=1)
+    report = Report(request.run_id, 1, f"uid-{request.pod}", runs.Finished(runs.Outcome.SUCCEEDED))
+    take_over(after, report)
+    after.engine.on_event(request.run_id, 1, runs.Finished(runs.Outcome.SUCCEEDED))
+    assert after.status(uid)["succeeded"] == 1
+    assert after.sent() == []
+
+
+def test_a_run_whose_pod_is_gone_is_repeated_under_its_id() -> None:
+    before, uid = one_run()
+    request = before.sent()[0]
+    before.answer(request, runs.Accepted())
+    status = before.status(uid)
+    after = World(leading=False, now=before.clock.now() + 1)
+    after.worker("pod-z")
+    after.task(written=status, created=START)
+    take_over(after)
+    (again,) = after.sent()
+    assert (again.run_id, again.attempt, again.pod) == (request.run_id, 2, "pod-z")
+
+
+def test_a_run_that_its_worker_does_not_know_is_fenced_before_it_is_repeated() -> None:
+    before, uid = one_run()
+    request = before.sent()[0]
+    after = successor(before, uid, later=1)
+    take_over(after)
+    assert after.sent() == []
+    (fence,) = after.sent("fence")
+    assert fence.pod == request.pod
+    after.answer(fence, runs.Fenced())
+    assert [(r.run_id, r.attempt) for r in after.sent()] == [(request.run_id, 2)]
+
+
+def test_a_run_that_waited_for_its_retry_goes_on() -> None:
+    before, uid = one_run(schedule="@every 10s", backoffLimit=5)
+    before.fail(before.sent()[0])
+    after = successor(before, uid, later=1, backoffLimit=5)
+    take_over(after)
+    assert [(r.run_id, r.attempt) for r in after.sent()] == [(before.sent()[0].run_id, 2)]
+
+
+def test_a_manual_run_is_neither_lost_nor_doubled() -> None:
+    w = World()
+    w.worker("pod-a")
+    annotations = {"warmcron.dev/trigger": "v"}
+    uid = w.task(schedule="0 0 1 1 *", annotations=annotations)
+    request = w.sent()[0]
+    assert request.run_id == manual_run_id(uid, "v")
+    adopted = successor(w, uid, written=False, schedule="0 0 1 1 *", annotations=annotations)
+    take_over(adopted, Report(request.run_id, 1, "uid-pod-a", runs.Accepted()))
+    assert adopted.sent() == []
+    lost = successor(w, uid, written=False, schedule="0 0 1 1 *", annotations=annotations)
+    take_over(lost)
+    assert [r.run_id for r in lost.sent()] == [request.run_id]
+
+
+def test_a_pool_that_is_still_being_asked_holds_back_only_its_own_tasks() -> None:
+    w = World(leading=False)
+    w.worker("pod-a")
+    w.worker("pod-q", pool="q")
+    w.task("in-p")
+    w.task("in-q", pool="q")
+    assert set(w.engine.lead()) == {POOL, PoolKey("ns", "q")}
+    w.engine.open_pool(PoolKey("ns", "q"), [])
+    w.pass_time(10)
+    assert [r.pod for r in w.sent()] == ["pod-q"]
+    w.engine.open_pool(POOL, [])
+    w.turn()
+    assert sorted(r.pod for r in w.sent()) == ["pod-a", "pod-q"]
+
+
+def test_after_the_term_nothing_is_sent_and_answers_change_nothing() -> None:
+    w, uid = one_run()
+    request = w.sent()[0]
+    w.engine.follow()
+    w.succeed(request)
+    w.pass_time(60)
+    assert len(w.sent()) == 1
+    assert w.engine.status_of(uid) is None
+
+
+def test_while_the_gate_is_shut_a_due_run_waits() -> None:
+    w, _ = one_run()
+    w.succeed(w.sent()[0])
+    w.gate.open = False
+    w.pass_time(12)
+    assert len(w.sent()) == 1
+    w.gate.open = True
+    w.turn()
+    assert [r.scheduled - START for r in w.sent()] == [10, 20]
+
+
+def test_missed_ticks_are_counted_and_the_latest_runs() -> None:
+    before, uid = one_run()
+    before.succeed(before.sent()[0])
+    after = successor(before, uid, later=120)
+    take_over(after)
+    status = after.status(uid)
+    # 20 to 110 were missed; 120 and 130 are only late: one starts, and Forbid skips the other.
+    assert [r.scheduled - START for r in after.sent()] == [120]
+    assert (status["missed"], status["skipped"]) == (10, 11)
+
+
+def test_a_schedule_edited_while_nobody_looked_fires_nothing_of_the_past() -> None:
+    before, uid = one_run()
+    before.succeed(before.sent()[0])
+    after = successor(before, uid, later=3600, schedule="*/5 * * * *", generation=2)
+    take_over(after)
+    assert after.sent() == []
