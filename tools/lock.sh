@@ -12,5 +12,6 @@ worker=worker_image/pyproject.toml
 printf "hatchling\neditables\n" | compile build.lock -
 # One resolution for everything, so that what is tested is what the images hold.
 compile dev.lock pyproject.toml "$worker" requirements/build.lock --group dev
-compile operator.lock pyproject.toml --constraint requirements/dev.lock
+# The image can export traces.
+compile operator.lock pyproject.toml --extra otel --constraint requirements/dev.lock
 compile worker.lock "$worker" --constraint requirements/dev.lock

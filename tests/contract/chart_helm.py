@@ -62,7 +62,7 @@ class Helm:
 
     def render(self, *argv: str) -> list[Object]:
         """Renders the release `warmcron` and returns its objects, hooks included."""
-        return [one for one in yaml.load_all(self.text(*argv), Loader=UniqueKeyLoader) if one]  # noqa: S506
+        return [one for one in yaml.load_all(self.text(*argv), Loader=UniqueKeyLoader) if one]
 
 
 def find(name: str) -> Helm | None:

@@ -1,5 +1,5 @@
 # ruff: noqa: INP001, T201 - runs from the text of a pod's arguments, and its log is all that a user sees of it
-"""What the chart's hook pods do: apply the demo's task, or test the release. Needs the standard library and nothing else.
+"""What the chart's hook pods do: apply the demo's task, or test the release. Needs the standard library alone.
 
 Settings come as environment variables, the cluster's address and the token as Kubernetes gives them to every pod.
 """
@@ -94,7 +94,8 @@ def tasks_are_served() -> None:
     status, found = call("GET", TASKS)
     if status != OK or not any(kind["name"] == "scheduledtasks" for kind in found["resources"]):
         raise NotYetError(
-            "the API server does not know ScheduledTask: install the chart with crds.enabled=true, or the definition by hand"
+            "the API server does not know ScheduledTask: "
+            "install the chart with crds.enabled=true, or the definition by hand"
         )
 
 
@@ -117,7 +118,8 @@ def apply_task() -> None:
         if any((one["kind"], one["name"]) == ("Deployment", owner) for one in owners):
             raise NotYetError("the task of an earlier release is still being deleted")
         raise FailedError(
-            f"there is a ScheduledTask {namespace}/{name} that is not the demo's: rename or delete it, or set demo.enabled=false"
+            f"there is a ScheduledTask {namespace}/{name} that is not the demo's: "
+            "rename or delete it, or set demo.enabled=false"
         )
 
     until(f"the name {namespace}/{name} is free or ours", is_free)
@@ -159,9 +161,11 @@ def one_leads(namespace: str, selector: str) -> None:
     for pod in pods:
         if pod["metadata"].get("deletionTimestamp") or not pod["status"].get("podIP"):
             continue
-        for line in get(pod["status"]["podIP"], 8080, "/metrics").splitlines():
-            if line.split("{")[0].split(" ")[0] == "warmcron_leader" and float(line.rsplit(" ", 1)[1]) == 1:
-                leaders.append(pod["metadata"]["name"])
+        leaders.extend(
+            pod["metadata"]["name"]
+            for line in get(pod["status"]["podIP"], 8080, "/metrics").splitlines()
+            if line.split("{")[0].split(" ")[0] == "warmcron_leader" and float(line.rsplit(" ", 1)[1]) == 1
+        )
     if len(leaders) != 1:
         raise NotYetError(f"of {len(pods)} replicas these lead: {', '.join(leaders) or 'none'}")
 

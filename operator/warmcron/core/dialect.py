@@ -135,11 +135,11 @@ def _read_macro(text: str) -> Fields | Every:
 
 def _read_fields(text: str, hash_key: str) -> Fields:
     words = text.split()
-    if len(words) not in (5, 6):
+    if len(words) not in (len(KINDS) - 1, len(KINDS)):
         raise SpecError(
             f"{len(words)} fields; expected 5 (minute hour day-of-month month day-of-week) or 6", field=FIELD
         )
-    if len(words) == 5:
+    if len(words) < len(KINDS):
         words = ["0", *words]
     parsed = [_read_field(word, index, hash_key) for index, word in enumerate(words)]
     sets = _expand([field.plain for field in parsed])
@@ -247,8 +247,8 @@ def _read_plain(item: str, kind: _Kind, field: _Field) -> None:
     if last:
         high = _number(last, kind, item)
     if low > high:
-        if not last and low == 7:  # `7/2`: Sunday, and the step finds nothing after it
-            high = 7
+        if not last and low == kind.high:  # `7/2`: Sunday, and the step finds nothing after it
+            high = kind.high
         else:
             raise SpecError(f"{item!r} runs backwards in the {kind.name} field; write two ranges", field=FIELD)
     field.plain.append(str(low) if low + step > high else f"{low}-{high}/{step}")

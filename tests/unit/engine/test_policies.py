@@ -1,10 +1,12 @@
 """What users ask for in a spec, as the engine keeps it."""
 
+from typing import Any
+
 from fakes.engine import START, World
 from warmcron.core import runs, times
 
 
-def world(*, workers: int = 2, **spec: object) -> tuple[World, str]:
+def world(*, workers: int = 2, **spec: Any) -> tuple[World, str]:
     found = World()
     for number in range(workers):
         found.worker(f"pod-{number}")

@@ -1,5 +1,7 @@
 """From a tick to its record: the life of a run as the engine leads it."""
 
+from typing import Any
+
 import pytest
 
 from fakes.engine import START, World
@@ -7,7 +9,7 @@ from warmcron.core import runs, times
 from warmcron.core.tasks import tick_run_id
 
 
-def world(**spec: object) -> tuple[World, str]:
+def world(**spec: Any) -> tuple[World, str]:
     found = World()
     found.worker("pod-a")
     found.worker("pod-b")

@@ -1,5 +1,7 @@
 """A new leader: nothing that the one before it did is repeated or lost."""
 
+from typing import Any
+
 from fakes.engine import START, World
 from warmcron.core import runs
 from warmcron.core.tasks import PoolKey, manual_run_id, tick_run_id
@@ -8,7 +10,7 @@ from warmcron.workers.protocol import Report
 POOL = PoolKey("ns", "p")
 
 
-def successor(before: World, uid: str, *, later: float = 0.0, written: bool = True, **spec: object) -> World:
+def successor(before: World, uid: str, *, later: float = 0.0, written: bool = True, **spec: Any) -> World:
     """A standby that has seen what the API server has, and takes over."""
     status = before.status(uid) if written else {}
     after = World(leading=False, now=before.clock.now() + later)
@@ -24,7 +26,7 @@ def take_over(w: World, *reports: Report) -> None:
     w.turn()
 
 
-def one_run(**spec: object) -> tuple[World, str]:
+def one_run(**spec: Any) -> tuple[World, str]:
     w = World()
     w.worker("pod-a")
     w.worker("pod-b")

@@ -26,7 +26,7 @@ JsonObject = dict[str, Any]
 
 class Answer(NamedTuple):
     status: int
-    body: JsonObject
+    body: Any
     headers: dict[str, str]
 
 
@@ -108,7 +108,7 @@ class Worker:
     def execute(self, body: JsonObject, *, wait: int = 30) -> Answer:
         return self.call("POST", "/api/task/execute", body, prefer=f"respond-async, wait={wait}")
 
-    def run(self, body: JsonObject) -> JsonObject:
+    def run(self, body: JsonObject) -> Any:
         return self.call("GET", f"/api/task/runs/{body['runId']}").body
 
     def ended(self, body: JsonObject) -> JsonObject:

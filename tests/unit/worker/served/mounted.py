@@ -4,11 +4,12 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
-import warmworker
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
+
+import warmworker
 
 
 @warmworker.task("hello")

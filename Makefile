@@ -1,0 +1,50 @@
+# Each command does its own set-up: nothing has to be installed first but Python 3.11+ and make.
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check unit e2e cluster cluster-down images bench generate lock clean
+PY := .venv/bin
+
+help: ## what there is
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
+
+setup: ## make .venv with everything that development needs
+	@tools/setup.sh dev
+
+run: setup ## run the operator against the cluster that the kubeconfig names
+	@WARMCRON_LOG_FORMAT=$${WARMCRON_LOG_FORMAT:-console} $(PY)/python -m warmcron
+
+test: check ## check and test everything, on a kind cluster too
+	@tools/test.sh
+
+check: setup ## lint, types, layers, and whether generated files are fresh
+	@$(PY)/ruff check .
+	@$(PY)/ruff format --check .
+	@$(PY)/mypy
+	@$(PY)/lint-imports
+	@$(PY)/python -m warmcron.spec.crd | diff -u crds/scheduledtasks.warmcron.dev.yaml - || \
+		{ echo "crds/ is stale: run make generate"; exit 1; }
+
+unit: setup ## the tests that need no cluster
+	@$(PY)/pytest tests/unit tests/contract
+
+e2e: setup ## the tests on the kind cluster, which is made if it is not there and stays
+	@KEEP_CLUSTER=1 tools/test.sh tests/e2e
+
+cluster: setup ## a kind cluster with the images of this checkout
+	@$(PY)/python tools/cluster up && $(PY)/python tools/cluster images
+
+cluster-down: setup ## delete the cluster, and stop the Docker engine if `make cluster` started it
+	@$(PY)/python tools/cluster down --all
+
+images: setup ## build the images, and load them into the cluster
+	@$(PY)/python tools/cluster images
+
+generate: setup ## write again what is generated from code: crds/, the chart's copy, the chart's README
+	@$(PY)/python -m warmcron.spec.crd > crds/scheduledtasks.warmcron.dev.yaml
+	@cp crds/scheduledtasks.warmcron.dev.yaml charts/warmcron/files/
+	@$(PY)/python tests/contract/chart_readme.py
+
+lock: ## resolve requirements/*.lock anew (needs uv)
+	@tools/lock.sh
+
+clean: ## remove what the commands above made in this folder
+	@rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .warmcron dist build
