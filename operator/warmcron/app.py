@@ -1,7 +1,6 @@
 """Joins everything: the only module that knows all the others. Start order, stop order, and what a new term does."""
 
 import asyncio
-import time
 from random import SystemRandom
 from typing import Any, Final, cast
 
@@ -12,34 +11,20 @@ from aiohttp import web
 from warmcron import probes
 from warmcron.config import Settings
 from warmcron.core import lease
-from warmcron.core.pool import Worker
-from warmcron.core.tasks import PoolKey, Problem
-from warmcron.engine import Engine
+from warmcron.core.tasks import Problem
 from warmcron.errors import ConfigError, KubeError
+from warmcron.hub import Hub
 from warmcron.kube import client, translate, watch
 from warmcron.kube.elector import Elector
 from warmcron.kube.mirror import Mirror
 from warmcron.kube.recorder import Recorder
 from warmcron.observe import Metrics
 from warmcron.spec.task import GROUP, PLURAL, VERSION
-from warmcron.workers.callbacks import Callbacks, log_lines
-from warmcron.workers.dispatcher import CONNECT_SECONDS, Dispatcher
-from warmcron.workers.protocol import Report
-from warmcron.workers.tokens import Tokens
+from warmcron.workers.dispatcher import CONNECT_SECONDS
 
 log = structlog.get_logger("warmcron")
 
-# A worker that cannot say what it runs holds its pool back at most this often, then the schedule goes on.
-ASK_TIMES: Final = 3
 FLUSH_SECONDS: Final = 0.7
-
-
-class WallClock:
-    """The real time."""
-
-    def now(self) -> float:
-        """UTC epoch seconds."""
-        return time.time()
 
 
 class App:
@@ -50,9 +35,7 @@ class App:
         self._random = SystemRandom()
         self._metrics = Metrics()
         self._connection = client.connect()
-        self._tokens = Tokens(settings.callback_key())
         self._services: list[asyncio.Task[Any]] = []
-        self._talks: set[asyncio.Task[None]] = set()
         self._stopped = False
 
     async def run(self) -> None:
@@ -60,7 +43,7 @@ class App:
         await self._build()
         await self._check_crd()
         runners = [await self._serve(self._probes(), self._settings.http_port)]
-        runners.append(await self._serve(self._callbacks.app(), self._settings.callback_port))
+        runners.append(await self._serve(self._hub.callbacks.app(), self._settings.callback_port))
         # Before kopf: what exists when it starts it leaves alone when it stops; we stop in `_stop`, in our order.
         for work in (self._engine.run(), self._recorder.run(), self._sync.run(), self._stand()):
             self._services.append(asyncio.create_task(work))
@@ -85,7 +68,7 @@ class App:
             failed.cancel()
             for runner in runners:
                 await runner.cleanup()
-            await self._dispatcher.close()
+            await self._hub.close()
             await self._kube.close()
             await self._lease_kube.close()
 
@@ -94,40 +77,25 @@ class App:
         self._kube = client.KubeClient(self._connection, timeout=15, limit=settings.status_writers + 2)
         self._lease_kube = client.KubeClient(self._connection, timeout=settings.lease_duration_seconds / 2, limit=2)
         self._elector = self._make_elector()
-        self._dispatcher = Dispatcher(
-            may_send=self._elector.may_send,
-            epoch=lambda: self._elector.epoch,
-            callback_url=settings.callback_url,
-            tokens=self._tokens,
-            metrics=self._metrics,
-            on_log=log_lines,
-        )
-        self._engine = Engine(
-            clock=WallClock(),
+        self._hub = Hub(
             gate=self._elector,
-            sender=self._dispatcher,
             recorder=self,
-            observer=self._metrics,
+            leader_address=lambda: self._elector.leader_address if not self._elector.may_send() else "",
+            callback_url=settings.callback_url,
+            callback_key=settings.callback_key(),
+            metrics=self._metrics,
             random=self._random,
         )
-        self._dispatcher.inbox = self._engine
+        self._engine = self._hub.engine
         self._recorder = Recorder(
             client=self._kube,
             source=self._engine,
             may_write=self._elector.may_send,
-            herd=self._dispatcher.herd,
+            herd=self._hub.dispatcher.herd,
             metrics=self._metrics,
             writers=settings.status_writers,
             interval=settings.status_interval_seconds,
             random=self._random,
-        )
-        self._callbacks = Callbacks(
-            inbox=self._engine,
-            known=lambda run_id: run_id in self._engine.runner.runs,
-            ready=lambda: self._engine.settled,
-            leader=lambda: self._elector.leader_address if not self._elector.may_send() else "",
-            tokens=self._tokens,
-            metrics=self._metrics,
         )
         self._sync = watch.Sync(
             client=self._kube,
@@ -155,8 +123,8 @@ class App:
             address=f"http://{_bracketed(settings.pod_ip)}:{settings.callback_port}",
             interval=duration / 4,
             send_seconds=min(CONNECT_SECONDS, duration / 4),
-            on_lead=self._on_lead,
-            on_follow=self._on_follow,
+            on_lead=self._lead,
+            on_follow=self._follow,
         )
 
     def note(self, uid: str, *, urgent: bool) -> None:
@@ -198,23 +166,14 @@ class App:
             seen = translate.worker(raw)
             if seen is None:
                 self._engine.forget_worker(raw["metadata"]["uid"], translate.why_gone(raw))
-            elif self._engine.apply_worker(seen):
-                self._talk(self._learn(seen))
+            else:
+                self._hub.worker_seen(seen)
         except Exception:  # one pod that we cannot read must not take the others with it
             self._metrics.errors.labels("pod").inc()
             log.exception("pod not understood", object=str(raw.get("metadata", {}).get("name")))
 
     def _forget_pod(self, raw: dict[str, Any]) -> None:
         self._engine.forget_worker(raw["metadata"]["uid"], translate.why_gone(raw))
-
-    async def _learn(self, worker: Worker) -> None:
-        """What a worker that has just become ready can do."""
-        self._engine.set_abilities(worker.uid, await self._dispatcher.abilities(worker))
-
-    def _talk(self, work: Any) -> None:
-        task = asyncio.create_task(work)
-        self._talks.add(task)
-        task.add_done_callback(self._talks.discard)
 
     # ---- leadership ------------------------------------------------------------------------------------------
 
@@ -223,35 +182,14 @@ class App:
         await self._sync.done.wait()
         await self._elector.run()
 
-    def _on_lead(self) -> None:
-        self._metrics.leader.set(1)
-        self._metrics.epoch.set(self._elector.epoch)
-        for key in self._engine.lead():
-            self._talk(self._take_over(key, self._elector.epoch))
+    def _lead(self) -> None:
+        self._hub.lead()
 
-    def _on_follow(self) -> None:
-        self._metrics.leader.set(0)
-        for task in self._talks:
-            task.cancel()
-        self._engine.follow()
+    def _follow(self) -> None:
+        self._hub.follow()
         self._recorder.clear()
         if not self._stopped:
             self._sync.refresh()  # what the new leader writes must be read as a follower reads it
-
-    async def _take_over(self, key: PoolKey, epoch: int) -> None:
-        """Asks every worker of a pool what it has, ready or not, before anything in the pool is repeated."""
-        workers = [worker for worker in self._engine.pool.of(key) if worker.address]
-        reports: list[Report] = []
-        for _ in range(ASK_TIMES):
-            answers = await asyncio.gather(*(self._dispatcher.reports(worker) for worker in workers))
-            reports += [report for answer in answers for report in answer or ()]
-            workers = [worker for worker, answer in zip(workers, answers, strict=True) if answer is None]
-            if not any(worker.ready for worker in workers):
-                break
-        if workers:
-            log.warning("workers not asked", pool=f"{key.namespace}/{key.name}", count=len(workers))
-        if self._elector.epoch == epoch:
-            self._engine.open_pool(key, reports)
 
     # ---- start, stop, probes ---------------------------------------------------------------------------------
 
@@ -275,7 +213,7 @@ class App:
 
     def _probes(self) -> web.Application:
         return probes.app(
-            alive=self._fault, ready=self._not_ready, metrics=self._metrics, refresh=self._refresh_metrics
+            alive=self._fault, ready=self._not_ready, metrics=self._metrics, refresh=self._hub.refresh_metrics
         )
 
     def _fault(self) -> str:
@@ -284,15 +222,6 @@ class App:
 
     def _not_ready(self) -> str:
         return self._fault() or ("" if self._sync.done.is_set() else "not yet in sync\n")
-
-    def _refresh_metrics(self) -> None:
-        engine = self._engine
-        workers = engine.pool.all()
-        ready = sum(worker.ready for worker in workers)
-        self._metrics.workers.labels("ready").set(ready)
-        self._metrics.workers.labels("not_ready").set(len(workers) - ready)
-        self._metrics.tasks.set(len(engine.tasks))
-        self._metrics.active.set(len(engine.runner.runs))
 
     async def _first_failure(self) -> None:
         """Ends when a service ends, which none should: the process then stops and is started anew."""

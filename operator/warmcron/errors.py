@@ -5,7 +5,8 @@
     WarmcronError
     ├── SpecError       the user's: a ScheduledTask says something that cannot be done
     ├── ConfigError     the installer's: the operator was started with settings it cannot use
-    └── KubeError       the API server's: it refused or could not be reached
+    ├── KubeError       the API server's: it refused or could not be reached
+    └── HistoryError    the database's: it refused or could not be reached
 
 What is expected to happen (no ready worker, a busy worker, a failed run) is a value, never an exception.
 """
@@ -49,3 +50,7 @@ class KubeError(WarmcronError):
     def __init__(self, message: str, *, status: int = 0) -> None:
         super().__init__(message)
         self.status = status
+
+
+class HistoryError(WarmcronError):
+    """The history's database did not answer. Runs go on; look at the database that WARMCRON_HISTORY_URL names."""

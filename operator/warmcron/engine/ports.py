@@ -17,6 +17,10 @@ class Clock(Protocol):
 class Gate(Protocol):
     """Leadership."""
 
+    @property
+    def epoch(self) -> int:
+        """The number of our term; 0 when we do not lead."""
+
     def may_send(self) -> bool:
         """Whether a request that leaves now leaves inside our term."""
 

@@ -1,0 +1,130 @@
+"""What history keeps, and the questions that can be asked of it: plain values, the same for every store.
+
+Times are UTC epoch seconds. A reader answers from what has arrived; records reach it late and in batches.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+Row = TypeVar("Row")
+
+# Every state that a run is shown in; the last five are final.
+STATES = ("Pending", "Running", "Succeeded", "Failed", "Cancelled", "Skipped", "Unknown")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRow:
+    """Everything that was done for one tick, or for one manual trigger.
+
+    Attributes:
+        trace_id: W3C trace id of the run, 32 hex digits; empty if none was made.
+        progress: from 0 to 1, as the handler last said; None if it never did.
+        result: what the handler returned, as JSON; None unless it succeeded and returned something.
+        skipped_ticks: how many ticks a Skipped row stands for; 1 for every other.
+    """
+
+    run_id: str
+    task_uid: str
+    namespace: str
+    task: str
+    pool: str
+    handler: str
+    trigger: str
+    scheduled: float
+    state: str
+    reason: str = ""
+    attempts: int = 0
+    pod_name: str = ""
+    started: float | None = None
+    finished: float | None = None
+    trace_id: str = ""
+    progress: float | None = None
+    progress_text: str = ""
+    result: Any = None
+    error: dict[str, Any] | None = None
+    skipped_ticks: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRow:
+    """One request to one worker.
+
+    Attributes:
+        answer: the kind of answer (`Finished`, `Accepted`, `Refused`, `NoAnswer`, …); empty while there is none.
+        filtered: the pods that were passed over when this one was chosen, each with its reason.
+        chosen_by: the routing policy that chose it.
+    """
+
+    run_id: str
+    attempt: int
+    pod_name: str
+    pod_uid: str
+    epoch: int
+    sent: float
+    ended: float | None = None
+    answer: str = ""
+    reason: str = ""
+    chosen_by: str = ""
+    filtered: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogRow:
+    """One line that a handler printed or logged. `seq` counts within the run, in order of arrival."""
+
+    run_id: str
+    attempt: int
+    seq: int
+    time: float
+    stream: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFilter:
+    """Which runs: every part that is given must hold.
+
+    Attributes:
+        namespaces: None for every namespace.
+        text: found in the run's id, task, reason, or in one of its log lines.
+        since, until: bounds of the scheduled time, [since, until).
+    """
+
+    namespaces: tuple[str, ...] | None = None
+    task: str = ""
+    states: tuple[str, ...] = ()
+    trigger: str = ""
+    pod: str = ""
+    since: float | None = None
+    until: float | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Row]):
+    """Rows, newest first, and where to go on; `cursor` is empty on the last page."""
+
+    rows: tuple[Row, ...]
+    cursor: str = ""
+
+
+class Reader(Protocol):
+    """Questions to the history. Raises `HistoryError` when the store does not answer."""
+
+    async def runs(self, wanted: RunFilter, *, limit: int, cursor: str = "") -> Page[RunRow]:
+        """Runs, newest scheduled time first."""
+
+    async def run(self, run_id: str) -> RunRow | None:
+        """One run."""
+
+    async def attempts(self, run_id: str) -> tuple[AttemptRow, ...]:
+        """The attempts of a run, first to last."""
+
+    async def logs(self, run_id: str, *, after: int = 0, limit: int = 1000) -> tuple[LogRow, ...]:
+        """Log lines of a run with a `seq` above `after`, in order."""
+
+    async def recent(self, tasks: tuple[str, ...], *, limit: int) -> dict[str, tuple[RunRow, ...]]:
+        """The last runs of each of these tasks (uids), newest first: for strips in a list of tasks."""
+
+    async def counts(self, namespaces: tuple[str, ...] | None, *, since: float) -> dict[str, int]:
+        """How many runs are in each state, of those scheduled since then."""

@@ -1,0 +1,141 @@
+"""Engine, dispatcher and callbacks, wired to each other: what the cluster and the embedded mode share.
+
+Who owns a hub brings the rest: where tasks and workers are seen, who leads, where statuses go.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from random import Random
+from typing import Any, Final
+
+import structlog
+
+from warmcron.core.pool import Worker
+from warmcron.core.tasks import PoolKey
+from warmcron.engine import Engine
+from warmcron.engine.ports import Gate, Recorder
+from warmcron.observe import Metrics
+from warmcron.workers.callbacks import Callbacks, log_lines
+from warmcron.workers.dispatcher import Dispatcher
+from warmcron.workers.protocol import Report
+from warmcron.workers.tokens import Tokens
+
+log = structlog.get_logger("warmcron")
+
+# A worker that cannot say what it runs holds its pool back at most this often, then the schedule goes on.
+ASK_TIMES: Final = 3
+
+
+class WallClock:
+    """The real time."""
+
+    def now(self) -> float:
+        """UTC epoch seconds."""
+        return time.time()
+
+
+class Hub:
+    """One replica's engine and how it talks to workers.
+
+    Args:
+        gate: leadership; its epoch goes into every request.
+        recorder: where a task whose status has changed is noted.
+        leader_address: where the replica that leads takes callbacks; empty for this one.
+        callback_url: where workers report what they could not finish at once.
+    """
+
+    def __init__(  # noqa: PLR0913 - what it is wired to, each by name
+        self,
+        *,
+        gate: Gate,
+        recorder: Recorder,
+        leader_address: Callable[[], str],
+        callback_url: str,
+        callback_key: bytes,
+        metrics: Metrics,
+        random: Random,
+    ) -> None:
+        self._gate = gate
+        self._metrics = metrics
+        self._talks: set[asyncio.Task[None]] = set()
+        tokens = Tokens(callback_key)
+        self.dispatcher = Dispatcher(
+            may_send=gate.may_send,
+            epoch=lambda: gate.epoch,
+            callback_url=callback_url,
+            tokens=tokens,
+            metrics=metrics,
+            on_log=log_lines,
+        )
+        self.engine = Engine(
+            clock=WallClock(), gate=gate, sender=self.dispatcher, recorder=recorder, observer=metrics, random=random
+        )
+        self.dispatcher.inbox = self.engine
+        self.callbacks = Callbacks(
+            inbox=self.engine,
+            known=lambda run_id: run_id in self.engine.runner.runs,
+            ready=lambda: self.engine.settled,
+            leader=leader_address,
+            tokens=tokens,
+            metrics=metrics,
+        )
+
+    async def close(self) -> None:
+        """Ends what is under way."""
+        self._hush()
+        await self.dispatcher.close()
+
+    def worker_seen(self, worker: Worker) -> None:
+        """A worker exists as described; one that has just become ready is asked what it can do."""
+        if self.engine.apply_worker(worker):
+            self._talk(self._learn(worker))
+
+    def lead(self) -> None:
+        """A term begins: every pool is heard out before anything in it is started."""
+        self._metrics.leader.set(1)
+        self._metrics.epoch.set(self._gate.epoch)
+        for key in self.engine.lead():
+            self._talk(self._take_over(key, self._gate.epoch))
+
+    def follow(self) -> None:
+        """The term is over."""
+        self._metrics.leader.set(0)
+        self._hush()
+        self.engine.follow()
+
+    def refresh_metrics(self) -> None:
+        """Brings the gauges up to date, just before somebody reads them."""
+        workers = self.engine.pool.all()
+        ready = sum(worker.ready for worker in workers)
+        self._metrics.workers.labels("ready").set(ready)
+        self._metrics.workers.labels("not_ready").set(len(workers) - ready)
+        self._metrics.tasks.set(len(self.engine.tasks))
+        self._metrics.active.set(len(self.engine.runner.runs))
+
+    async def _learn(self, worker: Worker) -> None:
+        self.engine.set_abilities(worker.uid, await self.dispatcher.abilities(worker))
+
+    async def _take_over(self, key: PoolKey, epoch: int) -> None:
+        """Asks every worker of a pool what it has, ready or not, before anything in the pool is repeated."""
+        workers = [worker for worker in self.engine.pool.of(key) if worker.address]
+        reports: list[Report] = []
+        for _ in range(ASK_TIMES):
+            answers = await asyncio.gather(*(self.dispatcher.reports(worker) for worker in workers))
+            reports += [report for answer in answers for report in answer or ()]
+            workers = [worker for worker, answer in zip(workers, answers, strict=True) if answer is None]
+            if not any(worker.ready for worker in workers):
+                break
+        if workers:
+            log.warning("workers not asked", pool=f"{key.namespace}/{key.name}", count=len(workers))
+        if self._gate.epoch == epoch:
+            self.engine.open_pool(key, reports)
+
+    def _talk(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._talks.add(task)  # the loop holds only a weak reference
+        task.add_done_callback(self._talks.discard)
+
+    def _hush(self) -> None:
+        for task in self._talks:
+            task.cancel()
