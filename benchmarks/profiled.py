@@ -1,0 +1,14 @@
+"""The operator under cProfile: `BENCH_PROFILE=1` writes one profile for each replica into the run's folder."""
+
+import cProfile
+import sys
+
+from warmcron.__main__ import main
+
+if __name__ == "__main__":
+    target = sys.argv.pop(1)
+    profile = cProfile.Profile()
+    try:
+        profile.runcall(main)
+    finally:
+        profile.dump_stats(target)

@@ -1,0 +1,50 @@
+"""ScheduledTasks for a measurement: many of them, due in the same chosen seconds and never again."""
+
+import time
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from benchmarks.api import TASKS, Api
+
+PAYLOAD: Final = {"report": "daily", "customer": "c-0123456789", "parameters": {"from": "2026-01-01", "full": True}}
+
+
+def fixed(first: int, *, period: int, count: int) -> tuple[str, list[int]]:
+    """A schedule that is due at `first` (epoch, a multiple of the period) and `count` times in all.
+
+    A period below a minute must divide it, and whole minutes are filled.
+    """
+    ticks = [first + period * number for number in range(count)]
+    moments = [datetime.fromtimestamp(tick, UTC) for tick in ticks]
+    lists = {
+        name: ",".join(str(value) for value in sorted({getattr(moment, name) for moment in moments}))
+        for name in ("second", "minute", "hour", "day", "month")
+    }
+    text = "{second} {minute} {hour} {day} {month} *".format(**lists)
+    product = 1
+    for values in lists.values():
+        product *= values.count(",") + 1
+    if product != count:
+        raise ValueError(f"{text} is due {product} times, not {count}: start at another second")
+    return text, ticks
+
+
+def soon(seconds: float, *, period: int, count: int) -> int:
+    """The first second, at least so far from now, from which `fixed` can be asked for that much."""
+    at = int(time.time() + seconds)
+    at += -at % min(period, 60)
+    while True:
+        try:
+            fixed(at, period=period, count=count)
+        except ValueError:
+            at += min(60, period)
+        else:
+            return at
+
+
+async def create(api: Api, namespace: str, names: list[str], *, schedule: str, **spec: Any) -> None:
+    """Creates the tasks."""
+    body = {"schedule": schedule, "pool": "bench", "handler": "noop", "payload": PAYLOAD, **spec}
+    path = f"{TASKS}/namespaces/{namespace}/scheduledtasks"
+    about = {"apiVersion": "warmcron.dev/v1alpha1", "kind": "ScheduledTask"}
+    await api.in_bulk("POST", [(path, {**about, "metadata": {"name": name}, "spec": body}) for name in names])
