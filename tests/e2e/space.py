@@ -99,12 +99,15 @@ class Space:
         return sum(status.restart_count for status in found)
 
 
-def worker_spec(*, ready: bool = True, grace: int = 10, pre_stop: int = 0, concurrency: int = 10) -> Json:
+def worker_spec(
+    *, ready: bool = True, grace: int = 10, pre_stop: int = 0, concurrency: int = 10, behind_proxy: bool = False
+) -> Json:
     """The pod of a worker with the ledgered handlers.
 
     Args:
         ready: False for one that serves but never says that it is ready.
         pre_stop: for so many seconds after its deletion it does not hear of it.
+        behind_proxy: the operator reaches it through one that loses answers.
     """
     probe = "/readyz" if ready else "/nobody-is-ready-here"
     container = _container(["warmworker", "serve", "ledgered"], probe=probe, port="warmcron")
@@ -117,7 +120,16 @@ def worker_spec(*, ready: bool = True, grace: int = 10, pre_stop: int = 0, concu
     ]
     if pre_stop:
         container["lifecycle"] = {"preStop": {"sleep": {"seconds": pre_stop}}}
-    return _pod_spec(container, grace=grace)
+    spec = _pod_spec(container, grace=grace)
+    if behind_proxy:
+        container["env"].append({"name": "WARMWORKER_PORT", "value": "8081"})
+        proxy = _container(["python", "-u", "/app/lossy_proxy.py"], probe="/livez", port="warmcron")
+        proxy["name"] = "proxy"
+        for probe in ("startupProbe", "readinessProbe"):
+            spec["containers"][0].pop(probe, None)
+        spec["containers"][0].pop("ports")
+        spec["containers"].insert(0, {key: value for key, value in proxy.items() if value is not None})
+    return spec
 
 
 def _container(command: list[str], *, probe: str, port: str) -> Json:

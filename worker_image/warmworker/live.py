@@ -21,7 +21,8 @@ from warmworker.wire import Callback, ExecuteRequest
 logger = logging.getLogger(__name__)
 # How long a run that was told to stop at its deadline or at the end may take before it is reported without it.
 STOP_PATIENCE: Final = 2.0
-_SHUT_DOWN: Final = {"type": "Interrupted", "message": "the worker shut down, and its grace period was over"}
+# The operator reads the type: what a draining worker gives back costs no retry, what a crash took does.
+_SHUT_DOWN: Final = {"type": "Drained", "message": "the worker shut down, and its grace period was over"}
 _CANCELLED: Final = {"type": "Cancelled", "message": "the run was cancelled"}
 _TOO_LATE: Final = {"type": "DeadlineExceeded", "message": "the run was still running at its deadline"}
 

@@ -31,6 +31,7 @@ class Worker:
         ready: Running, Ready, not terminating, not on the host's network, with an address.
         started: when its container last started, as text: a change means that what ran in it is gone.
         handlers: what it has registered; None while it has not said or cannot.
+        plain: an HTTP endpoint without the SDK: it cannot say that it will report later, and is waited for.
         concurrency: how many runs it takes at once.
         runs: ids of the runs that it has been sent and that have not ended.
         busy_until: it said it has no room, or refused: not chosen before this (epoch seconds).
@@ -45,6 +46,7 @@ class Worker:
     started: str = ""
     reason: str = ""
     handlers: frozenset[str] | None = None
+    plain: bool = False
     concurrency: int = DEFAULT_CONCURRENCY
     runs: set[str] = field(default_factory=set)
     busy_until: float = 0.0
@@ -81,6 +83,7 @@ class Pool:
         self._workers: dict[str, Worker] = {}
         self._pools: dict[PoolKey, dict[str, Worker]] = {}
         self._picks = 0
+        self._turns: dict[PoolKey, dict[str, str]] = {}  # who had the last turn, by routing key
 
     def __len__(self) -> int:
         return len(self._workers)
@@ -110,6 +113,7 @@ class Pool:
             del members[uid]
             if not members:
                 del self._pools[worker.pool]
+                self._turns.pop(worker.pool, None)
         return worker
 
     def ready_count(self, key: PoolKey) -> int:
@@ -142,7 +146,7 @@ class Pool:
         if not free:
             return NoWorker(_nobody(members.values(), filtered), tuple(filtered))
         fresh = [worker for worker in free if worker.uid not in avoid] or free
-        worker = self._choose(fresh, routing, routing_key)
+        worker = self._choose(key, fresh, routing, routing_key)
         self._picks += 1
         worker.last_picked = self._picks
         return Picked(worker)
@@ -159,12 +163,17 @@ class Pool:
             return f"full: {len(worker.runs)} runs"
         return ""
 
-    def _choose(self, workers: list[Worker], routing: RoutingPolicy, routing_key: str) -> Worker:
+    def _choose(self, key: PoolKey, workers: list[Worker], routing: RoutingPolicy, routing_key: str) -> Worker:
         match routing:
             case RoutingPolicy.RANDOM:
                 return self._random.choice(workers)
             case RoutingPolicy.ROUND_ROBIN:
-                return min(workers, key=lambda worker: worker.last_picked)
+                # Each task takes its own turns: a common one would always give the second task the second worker.
+                turns = self._turns.setdefault(key, {})
+                before = turns.get(routing_key, "")
+                worker = min(workers, key=lambda worker: (worker.uid <= before, worker.uid))
+                turns[routing_key] = worker.uid
+                return worker
             case RoutingPolicy.CONSISTENT_HASH:
                 return _on_ring(workers, routing_key)
         return min(workers, key=lambda worker: (len(worker.runs) / worker.concurrency, worker.last_picked))

@@ -285,7 +285,7 @@ def advance(run: Run, event: Event, *, now: float, random: Random) -> Step:  # n
         case Finished(outcome, reason, retry):
             if outcome is Outcome.FAILED and retry:
                 return _failed(run, reason or "HandlerFailed", now, random)
-            return _end(run, outcome, reason)
+            return _end(run, outcome, reason or (run.reason if run.attempt > 1 else ""))
         case Refused(reason):
             run.state, run.reason, run.attempt_deadline = State.PENDING, reason, NEVER
             run.pod_name = run.pod_uid = ""
@@ -366,9 +366,10 @@ def _failed(run: Run, reason: str, now: float, random: Random) -> Step:
     """An attempt that counts against `backoffLimit`."""
     run.failures += 1
     run.reason = reason
-    if run.failures > run.spec.backoff_limit:
+    wake = now + backoff(run.spec, run.failures, random)
+    if run.failures > run.spec.backoff_limit or wake >= run.deadline:
         return _end(run, Outcome.FAILED, reason)
-    return _again(run, now + backoff(run.spec, run.failures, random), now)
+    return _again(run, wake, now)
 
 
 def _lost(run: Run, reason: str, now: float, random: Random, *, counted: bool) -> Step:

@@ -100,7 +100,8 @@ def record(run: Run, now: float) -> RunRecord:
         outcome=run.outcome.value if run.outcome else "Unknown",
         reason=run.reason[:MESSAGE_LIMIT],
         pod_name=run.pod_name,
-        attempts=run.attempt if run.started is not None else 0,
+        # What waits for a worker or for its backoff has not been sent under its number yet.
+        attempts=run.attempt - (not run.pod_uid) if run.started is not None else 0,
         started=run.started,
         duration=round(now - run.started, 3) if run.started is not None else 0.0,
     )

@@ -134,6 +134,7 @@ class Engine:
         worker = self.pool.get(uid)
         if worker and abilities:
             worker.handlers, worker.concurrency = abilities.handlers, abilities.concurrency
+            worker.plain = abilities.handlers is None
             self.runner.serve_line(worker.pool)
 
     def on_event(self, run_id: str, attempt: int, event: runs.Event) -> None:

@@ -5,6 +5,7 @@ its limit, and nothing waited for longer than said.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol
 
@@ -89,8 +90,12 @@ class Dispatcher:
         callback = (f"{self._callback_url}{protocol.RUNS}/{run.id}/events", token)
         body = protocol.request_body(run, worker, epoch=self._epoch(), callback=callback)
         headers = protocol.request_headers(run)
+        seconds = ANSWER_SECONDS
+        if worker.plain:  # it cannot say 202: the answer comes when the work is done
+            seconds = max(min(run.deadline, run.attempt_deadline) - time.time(), 0.0) + ANSWER_SECONDS
         self._unsent += 1
-        self._start(self._execute(run.id, run.attempt, _url(worker, protocol.EXECUTE), headers, body))
+        url = _url(worker, protocol.EXECUTE)
+        self._start(self._execute(run.id, run.attempt, url, headers=headers, body=body, seconds=seconds))
 
     def ask(self, run: runs.Run, worker: Worker, *, fence: bool) -> None:
         """Asks a worker what it knows of a run; with `fence`, so that it never takes this attempt later."""
@@ -105,26 +110,26 @@ class Dispatcher:
         answer = await self._request("GET", _url(worker, protocol.RUNS), limit=MAX_LIST, seconds=ASK_SECONDS)
         if isinstance(answer, _Failure):
             return None
-        return protocol.read_reports(answer[2]) if answer[0] == 200 else []  # noqa: PLR2004
+        return protocol.read_reports(answer[2]) if answer[0] == protocol.OK else []
 
     async def abilities(self, worker: Worker) -> protocol.Abilities | None:
-        """What a worker says it can do; None if it does not say."""
+        """What a worker says it can do; None if it could not be asked."""
         answer = await self._request("GET", _url(worker, protocol.HANDLERS), seconds=ASK_SECONDS)
-        if isinstance(answer, _Failure) or answer[0] != 200:  # noqa: PLR2004
-            return None
-        return protocol.read_abilities(answer[2])
+        return None if isinstance(answer, _Failure) else protocol.read_abilities(answer[0], answer[2])
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)  # the loop holds only a weak reference
         task.add_done_callback(self._tasks.discard)
 
-    async def _execute(self, run_id: str, attempt: int, url: str, headers: dict[str, str], body: bytes) -> None:
+    async def _execute(
+        self, run_id: str, attempt: int, url: str, *, headers: dict[str, str], body: bytes, seconds: float
+    ) -> None:
         self._unsent -= 1
         if not self._may_send():
             self._answer(run_id, attempt, runs.Refused("NotLeading"))
             return
-        answer = await self._request("POST", url, headers=headers, body=body, seconds=ANSWER_SECONDS)
+        answer = await self._request("POST", url, headers=headers, body=body, seconds=seconds)
         if isinstance(answer, _Failure):
             # Only what certainly never left may go elsewhere at once; of all else nobody knows what became.
             event: runs.Event = (
@@ -132,7 +137,7 @@ class Dispatcher:
             )
         else:
             event = protocol.read_answer(*answer)
-            if answer[0] == 200 and (found := protocol.parse(answer[2])):  # noqa: PLR2004
+            if answer[0] == protocol.OK and (found := protocol.parse(answer[2])):
                 self._on_log(run_id, found.get("log"))
         self._metrics.attempts.labels(type(event).__name__).inc()
         self._answer(run_id, attempt, event)
@@ -208,7 +213,7 @@ def _state(answer: "tuple[int, Any, bytes] | _Failure") -> runs.Event:
     if status in (200, 202):
         return protocol.read_state(protocol.parse(body))
     # A plain endpoint knows no such path: it keeps no table and can never tell.
-    return runs.Forgotten() if status in (400, 404, 405, 501) else runs.Unreachable()
+    return runs.Forgotten() if status in protocol.NO_SUCH_PATH else runs.Unreachable()
 
 
 def _url(worker: Worker, path: str) -> str:

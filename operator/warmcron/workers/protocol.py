@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from warmcron.core import runs, times
-from warmcron.core.pool import SUSPECT_SECONDS, Worker
+from warmcron.core.pool import DEFAULT_CONCURRENCY, SUSPECT_SECONDS, Worker
 
 Json = dict[str, Any]
 
@@ -20,6 +20,9 @@ MAX_BODY: Final = 64 * 1024
 REASON_LIMIT: Final = 200
 PAUSE_MAX: Final = 60.0
 MAX_CONCURRENCY: Final = 10_000
+OK: Final = 200
+# How HTTP servers that know nothing of the protocol answer to its other paths.
+NO_SUCH_PATH: Final = (400, 404, 405, 501)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +37,12 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Abilities:
-    """What a worker says of itself: which handlers it has and how many runs it takes at once."""
+    """What a worker says of itself: which handlers it has and how many runs it takes at once.
 
-    handlers: frozenset[str]
+    `handlers` is None for a plain HTTP endpoint, which keeps no such list and answers only when it is done.
+    """
+
+    handlers: frozenset[str] | None
     concurrency: int
 
 
@@ -48,7 +54,7 @@ def request_body(run: runs.Run, worker: Worker, *, epoch: int, callback: tuple[s
         "epoch": epoch,
         "trigger": run.trigger,
         "scheduledTime": times.text(run.scheduled),
-        "deadline": times.text(min(run.deadline, run.attempt_deadline)),
+        "deadline": times.text_micro(min(run.deadline, run.attempt_deadline)),
         "task": {"namespace": run.task.namespace, "name": run.task.name, "uid": run.task.uid},
         "worker": {"podName": worker.name, "podUID": worker.uid},
         "handler": run.spec.handler,
@@ -120,7 +126,7 @@ def finished(outcome: str, details: Json) -> runs.Event:
         case "Interrupted":
             # A draining worker gives back what it could not finish. One that died with the run in it may have been
             # killed by the run: that counts, or a crashing handler would take worker after worker for an hour.
-            drained = _text(details.get("error")).startswith("Drain")
+            drained = _text(details.get("error")).startswith("Drained")
             return runs.WorkerLost("WorkerDrained" if drained else "WorkerCrashed", counted=not drained)
     return runs.Finished(
         runs.Outcome.FAILED, _reason("HandlerFailed", details), retry=details.get("retry", True) is True
@@ -141,10 +147,12 @@ def read_reports(body: bytes) -> list[Report]:
     ]
 
 
-def read_abilities(body: bytes) -> Abilities | None:
-    """The answer of GET /api/task/handlers; None for one that makes no sense."""
+def read_abilities(status: int, body: bytes) -> Abilities | None:
+    """The answer of GET /api/task/handlers: 404 is that of a plain endpoint; None for one that makes no sense."""
+    if status in NO_SUCH_PATH:
+        return Abilities(None, DEFAULT_CONCURRENCY)
     found = parse(body)
-    if not found or not isinstance(found.get("handlers"), list):
+    if status != OK or not found or not isinstance(found.get("handlers"), list):
         return None
     handlers = frozenset(name for name in found["handlers"] if isinstance(name, str))
     concurrency = found.get("concurrency")

@@ -205,3 +205,31 @@ def test_a_status_keeps_only_as_many_runs_as_asked() -> None:
         w.succeed(w.sent()[-1])
     assert len(w.status(uid)["recentRuns"]) == 2
     assert w.status(uid)["succeeded"] == 4
+
+
+def test_round_robin_lets_each_task_take_its_own_turns() -> None:
+    w, one = world(routingPolicy="RoundRobin")
+    two = w.task("two", routingPolicy="RoundRobin")
+    for _ in range(2):
+        w.pass_time(10)
+        for request in w.sent()[-2:]:
+            w.succeed(request)
+    for uid in (one, two):
+        assert sorted(run["podName"] for run in w.status(uid)["recentRuns"]) == ["pod-0", "pod-1"]
+
+
+def test_a_retry_that_would_come_after_the_deadline_is_not_waited_for() -> None:
+    w, uid = world(activeDeadlineSeconds=3, backoff={"initialSeconds": 60})
+    w.pass_time(10)
+    w.fail(w.sent()[-1])
+    (record,) = w.status(uid)["recentRuns"]
+    assert (record["outcome"], record["reason"], record["attempts"]) == ("Failed", "boom", 1)
+
+
+def test_a_run_that_waits_for_a_worker_at_its_deadline_counts_only_what_was_sent() -> None:
+    w, uid = world(workers=1, activeDeadlineSeconds=5)
+    w.pass_time(10)
+    w.engine.forget_worker(w.engine.pool.all()[0].uid, "Evicted")
+    w.pass_time(6)
+    record = w.status(uid)["recentRuns"][0]
+    assert (record["outcome"], record["attempts"]) == ("Failed", 1)

@@ -125,7 +125,8 @@ def test_a_run_whose_pod_is_deleted_goes_on_elsewhere_at_once_and_costs_no_retry
     assert (second.run_id, second.attempt) == (first.run_id, 2)
     assert w.status(uid)["active"][0]["reason"] == "PodGone"
     w.succeed(second)
-    assert w.status(uid)["recentRuns"][0]["attempts"] == 2
+    record = w.status(uid)["recentRuns"][0]
+    assert (record["outcome"], record["attempts"], record["reason"]) == ("Succeeded", 2, "PodGone")
 
 
 def test_a_run_that_takes_worker_after_worker_down_is_ended() -> None:
