@@ -21,6 +21,7 @@ from warmcron.kube.recorder import Recorder
 from warmcron.observe import Metrics
 from warmcron.spec.task import GROUP, PLURAL, VERSION
 from warmcron.workers.dispatcher import CONNECT_SECONDS
+from warmcron.workers.signing import Signer
 
 log = structlog.get_logger("warmcron")
 
@@ -83,6 +84,7 @@ class App:
             leader_address=lambda: self._elector.leader_address if not self._elector.may_send() else "",
             callback_url=settings.callback_url,
             callback_key=settings.callback_key(),
+            signer=self._signer(),
             metrics=self._metrics,
             random=self._random,
         )
@@ -105,6 +107,11 @@ class App:
             seconds=settings.resync_seconds,
             random=self._random,
         )
+
+    def _signer(self) -> Signer:
+        signer = self._settings.signer()
+        log.info("requests to workers are signed", public_keys=signer.public_keys)
+        return signer
 
     def _make_elector(self) -> Elector:
         settings = self._settings

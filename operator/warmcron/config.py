@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from warmcron.errors import ConfigError
+from warmcron.workers.signing import Signer
 
 MIN_KEY_BYTES = 32
 
@@ -32,6 +33,10 @@ class Settings(BaseSettings):
     callback_key_file: Path | None = Field(
         None,
         description="File with at least 32 random bytes, the same for every replica; signs callback tokens.",
+    )
+    signing_keys_dir: Path | None = Field(
+        None,
+        description="Directory of the Ed25519 keys, one PEM file each, that requests to workers are signed with.",
     )
     http_port: int = Field(8080, ge=0, le=65535, description="Port of /livez, /readyz and /metrics.")
     callback_port: int = Field(8081, ge=0, le=65535, description="Port to which workers report.")
@@ -58,6 +63,15 @@ class Settings(BaseSettings):
         if len(key) < MIN_KEY_BYTES:
             raise ConfigError(f"WARMCRON_CALLBACK_KEY_FILE: {len(key)} bytes; at least {MIN_KEY_BYTES} are needed")
         return key
+
+    def signer(self) -> Signer:
+        """Signs requests to workers; with a key made up for this process where no directory is given."""
+        if self.signing_keys_dir is None:
+            return Signer.made()
+        try:
+            return Signer.read(self.signing_keys_dir)
+        except ConfigError as error:
+            raise ConfigError(f"WARMCRON_SIGNING_KEYS_DIR: {error}") from None
 
 
 def load() -> Settings:

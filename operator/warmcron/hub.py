@@ -19,6 +19,7 @@ from warmcron.observe import Metrics
 from warmcron.workers.callbacks import Callbacks, log_lines
 from warmcron.workers.dispatcher import Dispatcher
 from warmcron.workers.protocol import Report
+from warmcron.workers.signing import Signer
 from warmcron.workers.tokens import Tokens
 
 log = structlog.get_logger("warmcron")
@@ -43,6 +44,7 @@ class Hub:
         recorder: where a task whose status has changed is noted.
         leader_address: where the replica that leads takes callbacks; empty for this one.
         callback_url: where workers report what they could not finish at once.
+        signer: signs every request to a worker; who starts workers gives them its public keys.
     """
 
     def __init__(  # noqa: PLR0913 - what it is wired to, each by name
@@ -53,6 +55,7 @@ class Hub:
         leader_address: Callable[[], str],
         callback_url: str,
         callback_key: bytes,
+        signer: Signer,
         metrics: Metrics,
         random: Random,
     ) -> None:
@@ -64,6 +67,7 @@ class Hub:
             may_send=gate.may_send,
             epoch=lambda: gate.epoch,
             callback_url=callback_url,
+            signer=signer,
             tokens=tokens,
             metrics=metrics,
             on_log=log_lines,

@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from contract.chart_helm import (
     CHART,
@@ -24,6 +27,7 @@ from contract.chart_helm import (
     pods,
     rights,
 )
+from warmworker import keys
 
 MIN_KEY_BYTES = 32
 DEMO = ("--set", "demo.enabled=true")
@@ -71,7 +75,7 @@ def test_every_pod_is_restricted(helm: Helm, values: Path) -> None:
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
         assert spec["automountServiceAccountToken"] is False, name
         assert not {"hostNetwork", "hostPID", "hostIPC", "hostUsers"} & set(spec), name
-        assert all({"emptyDir", "secret", "projected"} & set(volume) for volume in spec["volumes"]), name
+        assert all({"emptyDir", "secret", "projected", "configMap"} & set(volume) for volume in spec["volumes"]), name
         for container in containers(spec):
             assert container["securityContext"] == {
                 "allowPrivilegeEscalation": False,
@@ -150,7 +154,10 @@ def test_no_rule_has_a_wildcard_or_touches_secrets(helm: Helm, values: Path) -> 
 def test_the_same_comes_out_of_both_helms(values: Path) -> None:
     def comparable(text: str) -> str:
         text = re.sub(r"^  key: [A-Za-z0-9+/=]+$", "  key: drawn", text, flags=re.MULTILINE)
-        text = re.sub(r"callback-key: [0-9a-f]{64}$", "callback-key: drawn", text, flags=re.MULTILINE)
+        text = re.sub(r"^  (\w+\.pem): [A-Za-z0-9+/=]+$", r"  \1: drawn", text, flags=re.MULTILINE)
+        text = re.sub(r"(callback-key|signing-keys): [0-9a-f]{64}$", r"\1: drawn", text, flags=re.MULTILINE)
+        if "existingSecret: " not in values.read_text():
+            text = re.sub(r"^    whpk_\S+$", "    whpk_drawn", text, flags=re.MULTILINE)
         return re.sub(r"\n+", "\n", text)
 
     texts = [helm_or_skip(name).text("--values", str(values)) for name in ("helm3", "helm4")]
@@ -204,26 +211,28 @@ def test_rbac_and_service_account_can_be_left_to_somebody_else(helm: Helm) -> No
 
 
 def test_a_key_is_drawn_for_each_install_and_never_stands_in_values(helm: Helm) -> None:
-    keys = set()
+    drawn = set()
     for _ in range(2):
         objects = helm.render()
         (key,) = only(objects, "Secret", "warmcron-callback-key")["data"].values()
-        keys.add(key)
+        drawn.add(key)
         assert len(base64.b64decode(key)) >= MIN_KEY_BYTES
         annotations = only(objects, "Deployment", "warmcron")["spec"]["template"]["metadata"]["annotations"]
         assert annotations["checksum/callback-key"] == hashlib.sha256(key.encode()).hexdigest()
-    assert len(keys) == 2
+    assert len(drawn) == 2
     values = (CHART / "values.yaml").read_text()
     assert not re.findall(r"[A-Za-z0-9+/]{32,}", values)
 
 
 def test_a_secret_of_the_users_own_is_used_and_nothing_is_drawn(helm: Helm) -> None:
-    argv = ("--set", "callbackKey.existingSecret=mine,callbackKey.secretKey=k")
+    argv = ("--set", "callbackKey.existingSecret=mine,callbackKey.secretKey=k,signing.existingSecret=theirs")
     objects = helm.render(*argv)
     assert not [one for one in objects if one["kind"] == "Secret"]
     (volume,) = [one for one in operator(objects)["volumes"] if one["name"] == "callback-key"]
     assert volume["secret"]["secretName"] == "mine"
     assert volume["secret"]["items"] == [{"key": "k", "path": "callback-key"}]
+    (volume,) = [one for one in operator(objects)["volumes"] if one["name"] == "signing-keys"]
+    assert volume["secret"]["secretName"] == "theirs"
     assert helm.text(*argv) == helm.text(*argv)
 
 
@@ -231,6 +240,84 @@ def test_the_key_file_is_where_the_environment_says(helm: Helm) -> None:
     (container,) = operator(helm.render())["containers"]
     (mount,) = [one for one in container["volumeMounts"] if one["name"] == "callback-key"]
     assert env(container)["WARMCRON_CALLBACK_KEY_FILE"] == f"{mount['mountPath']}/callback-key"
+
+
+# --- the signing keys
+
+SEED = "MC4CAQAwBQYDK2VwBCIEI"  # how every Ed25519 private key in PEM begins
+
+
+def private_keys(objects: list[Object]) -> dict[str, Ed25519PrivateKey]:
+    found = {}
+    for file, text in only(objects, "Secret", "warmcron-signing-keys")["data"].items():
+        key = load_pem_private_key(base64.b64decode(text), password=None)
+        assert isinstance(key, Ed25519PrivateKey)
+        found[file] = key
+    return found
+
+
+def public_keys(objects: list[Object], namespace: str = NAMESPACE) -> set[bytes]:
+    (found,) = [
+        one
+        for one in objects
+        if (one["kind"], one["metadata"]["name"]) == ("ConfigMap", "warmcron-public-keys")
+        and one["metadata"]["namespace"] == namespace
+    ]
+    return {key.public_bytes_raw() for key in keys.parse(found["data"]["keys"], name="as the worker reads it")}
+
+
+def test_a_signing_key_is_drawn_for_each_install_and_workers_get_its_public_half(helm: Helm) -> None:
+    drawn = set()
+    for _ in range(2):
+        objects = helm.render()
+        (key,) = private_keys(objects).values()
+        assert public_keys(objects) == {key.public_key().public_bytes_raw()}
+        drawn.add(key.private_bytes_raw())
+        annotations = only(objects, "Deployment", "warmcron")["spec"]["template"]["metadata"]["annotations"]
+        assert re.fullmatch(r"[0-9a-f]{64}", annotations["checksum/signing-keys"])
+    assert len(drawn) == 2
+
+
+def test_two_keys_are_active_while_they_are_rotated(helm: Helm) -> None:
+    objects = helm.render("--set", "signing.keys={old,new}")
+    found = private_keys(objects)
+    assert set(found) == {"old.pem", "new.pem"}
+    assert public_keys(objects) == {key.public_key().public_bytes_raw() for key in found.values()}
+
+
+def test_the_public_keys_are_wherever_workers_are_said_to_be(helm: Helm) -> None:
+    objects = helm.render("--set", "watchNamespaces={team-a,team-b},signing.namespaces={team-b,team-c}")
+    ours = public_keys(objects)
+    assert all(public_keys(objects, namespace) == ours for namespace in ("team-a", "team-b", "team-c"))
+
+
+def test_no_private_key_leaves_its_secret(helm: Helm, values: Path) -> None:
+    text = helm.text("--values", str(values))
+    encoded = base64.b64encode(b"-----BEGIN PRIVATE KEY").decode()[:20]
+    assert SEED not in text
+    for one in yaml.safe_load_all(text):
+        if one and one["kind"] != "Secret":
+            assert encoded not in yaml.safe_dump(one), one["kind"]
+
+
+def test_keys_of_the_users_own_come_with_their_public_halves(helm: Helm) -> None:
+    with pytest.raises(RenderError, match=r"set signing\.publicKeys to the public halves"):
+        helm.render(*DEMO, "--set", "signing.existingSecret=mine")
+    with pytest.raises(RenderError, match=r"signing\.publicKeys is set without signing\.existingSecret"):
+        helm.render("--set-json", f'signing.publicKeys=["whpk_{"A" * 43}="]')
+    with pytest.raises(RenderError):  # the schema: a private key has no business in values
+        helm.render("--set", "signing.existingSecret=mine", "--set-json", f'signing.publicKeys=["whsk_{"A" * 43}="]')
+    assert len(public_keys(helm.render("--values", str(CHART / "ci" / "gitops-values.yaml")))) == 2
+    assert "ConfigMap" not in {one["kind"] for one in helm.render("--set", "signing.existingSecret=mine")}
+
+
+def test_the_demos_workers_read_the_keys_from_where_they_are_mounted(helm: Helm) -> None:
+    spec = only(helm.render(*DEMO), "Deployment", "warmcron-demo-worker")["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    (mount,) = [one for one in container["volumeMounts"] if one["name"] == "public-keys"]
+    assert env(container)["WARMWORKER_PUBLIC_KEYS_FILE"] == f"{mount['mountPath']}/keys"
+    (volume,) = [one for one in spec["volumes"] if one["name"] == "public-keys"]
+    assert volume["configMap"] == {"name": "warmcron-public-keys"}
 
 
 # --- the definition of ScheduledTask
@@ -273,6 +360,7 @@ def test_the_environment_is_what_the_operator_reads(helm: Helm) -> None:
         "WARMCRON_LEASE_DURATION_SECONDS": "4",
         "WARMCRON_CALLBACK_URL": f"http://warmcron.{NAMESPACE}.svc:8081",
         "WARMCRON_CALLBACK_KEY_FILE": "/var/run/secrets/warmcron/callback-key",
+        "WARMCRON_SIGNING_KEYS_DIR": "/var/run/secrets/warmcron-signing",
         "WARMCRON_LOG_LEVEL": "info",
         "WARMCRON_LOG_FORMAT": "json",
     }

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from e2e.cluster import Cluster, Json, until
+from e2e.cluster import ROOT, Cluster, Json, until
 from e2e.ledger import POD as LEDGER
 from e2e.ledger import Ledger
 from e2e.tasks import Task, manifest
@@ -14,6 +14,7 @@ from e2e.tasks import Task, manifest
 SOURCES: Final = Path(__file__).parent / "worker_module"
 IMAGE: Final = "warmcron/worker:dev"
 POOL: Final = "warmcron.dev/pool"
+PUBLIC_KEYS: Final = "warmcron-public-keys"
 SECURITY: Final[Json] = {
     "allowPrivilegeEscalation": False,
     "readOnlyRootFilesystem": True,
@@ -114,6 +115,7 @@ def worker_spec(
     container["env"] = [
         {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
         {"name": "POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
+        {"name": "WARMWORKER_PUBLIC_KEYS_FILE", "value": "/etc/warmcron/public-keys/keys"},
         {"name": "LEDGER_URL", "value": f"http://{LEDGER}:8080/"},
         {"name": "WARMWORKER_GRACE_SECONDS", "value": str(max(grace - pre_stop - 2, 1))},
         {"name": "WARMWORKER_CONCURRENCY", "value": str(concurrency)},
@@ -147,6 +149,7 @@ def _container(command: list[str], *, probe: str, port: str) -> Json:
         "securityContext": SECURITY,
         "volumeMounts": [
             {"name": "modules", "mountPath": "/app", "readOnly": True},
+            {"name": "public-keys", "mountPath": "/etc/warmcron/public-keys", "readOnly": True},
             {"name": "state", "mountPath": "/var/lib/warmworker"},
             {"name": "tmp", "mountPath": "/tmp"},
         ],
@@ -162,6 +165,7 @@ def _pod_spec(container: Json, *, grace: int) -> Json:
         "containers": [{key: value for key, value in container.items() if value is not None}],
         "volumes": [
             {"name": "modules", "configMap": {"name": "modules"}},
+            {"name": "public-keys", "configMap": {"name": PUBLIC_KEYS, "optional": True}},
             {"name": "state", "emptyDir": {"sizeLimit": "64Mi"}},
             {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
         ],
@@ -172,11 +176,20 @@ def _object(version: str, kind: str, name: str, spec: Json, labels: Json | None 
     return {"apiVersion": version, "kind": kind, "metadata": {"name": name, "labels": labels or {}}, "spec": spec}
 
 
+def publish_keys(cluster: Cluster, namespace: str) -> None:
+    """Gives the workers of a namespace the operator's public keys, by the line of docs/security/keys.md."""
+    text = (ROOT / "docs" / "security" / "keys.md").read_text()
+    line = next(line for line in text.splitlines() if line.startswith("kubectl create configmap"))
+    line = line.replace("--namespace warmcron ", "--namespace warmcron-system ").replace("my-namespace", namespace)
+    cluster.run("sh", "-ec", line)
+
+
 @contextmanager
 def opened(cluster: Cluster, slug: str, *, ledger: bool = True) -> Iterator[Space]:
     """A namespace for as long as the test takes."""
     space = Space(cluster, f"e2e-{slug}-{secrets.token_hex(3)}")
     cluster.make_namespace(space.name)
+    publish_keys(cluster, space.name)
     try:
         if ledger:
             space.open()

@@ -22,6 +22,8 @@ _OPTIONS: Final = {
     "state_dir": "where the run table is kept (/var/lib/warmworker)",
     "grace_seconds": "how long running work may go on after SIGTERM (25)",
     "log_format": "text or json (text)",
+    "public_keys": "public keys of the operator, whpk_..., separated by commas",
+    "public_keys_file": "file with them; it is read again when it changes",
 }
 
 
@@ -29,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 0 after a drain, 2 when the author or deployer has something to fix."""
     options = _parser().parse_args(argv)
     try:
-        return _serve(options.modules, settings.read(**{name: getattr(options, name) for name in _OPTIONS}))
+        given = {name: getattr(options, name) for name in (*_OPTIONS, "insecure_accept_unsigned")}
+        return _serve(options.modules, settings.read(**given))
     except UsageError as error:
         sys.stderr.write(f"warmworker: {error}\n")
         return USAGE_ERROR
@@ -44,6 +47,12 @@ def _parser() -> argparse.ArgumentParser:
     for name, text in _OPTIONS.items():
         option = "--" + name.replace("_", "-")
         serve.add_argument(option, metavar="X", help=f"{text}; else the variable WARMWORKER_{name.upper()}")
+    serve.add_argument(
+        "--insecure-accept-unsigned",
+        action="store_const",
+        const="true",
+        help="take requests from anybody who reaches the port: for trying things out on one machine only",
+    )
     return parser
 
 

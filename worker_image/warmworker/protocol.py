@@ -133,6 +133,12 @@ NOT_WRITABLE: Final = Problem(
 )
 
 
+def unsigned(cause: str) -> Problem:
+    """401."""
+    detail = f"Nothing was done: {cause}. Only the operator's own requests are taken here."
+    return Problem(401, "bad-signature", "Not signed by the operator", detail)
+
+
 def wrong_pod(asked: str, own: str) -> Problem:
     """421."""
     detail = f"The run is for pod uid {asked!r:.80}, this is {own}. The address belongs to another pod now."

@@ -1,9 +1,11 @@
 """The worker protocol over HTTP: turns requests into calls of the worker and answers into responses; never decides."""
 
+import asyncio
 import contextlib
 import json
+import logging
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from starlette.applications import Starlette
@@ -17,11 +19,17 @@ from warmworker import capture, protocol, registry, wire
 from warmworker.errors import Malformed, NoHandlers, TooBig
 from warmworker.protocol import Problem
 from warmworker.settings import Settings, read
+from warmworker.signatures import Gate
 from warmworker.version import VERSION
 from warmworker.worker import Accepted, Conflict, Done, Worker
 
+logger = logging.getLogger(__name__)
 JSON: Final = "application/json"
 LONG_WAIT: Final = 0.2
+# Who sends a quarter of a megabyte more slowly than this keeps a connection open, and no more.
+BODY_SECONDS: Final = 10.0
+
+_Answer = Callable[[Request, bytes], Awaitable[Response]]
 
 
 class WorkerApp:
@@ -30,14 +38,15 @@ class WorkerApp:
     def __init__(self, configured: Settings) -> None:
         self._settings = configured
         self._worker: Worker | None = None
+        self._gate = Gate(configured.keyring, pod_uid=configured.pod.uid)
         self._starlette = Starlette(
             routes=[
-                Route("/api/task/execute", self._execute, methods=["POST"]),
-                Route("/api/task/runs", self._runs),
-                Route("/api/task/runs/{run_id}", self._run),
-                Route("/api/task/runs/{run_id}/fence", self._fence, methods=["PUT"]),
-                Route("/api/task/runs/{run_id}/cancel", self._cancel, methods=["POST"]),
-                Route("/api/task/handlers", self._handlers),
+                self._signed("execute", "POST", "/api/task/execute", self._execute),
+                self._signed("runs", "GET", "/api/task/runs", self._runs),
+                self._signed("run", "GET", "/api/task/runs/{run_id}", self._run),
+                self._signed("fence", "PUT", "/api/task/runs/{run_id}/fence", self._fence),
+                self._signed("cancel", "POST", "/api/task/runs/{run_id}/cancel", self._cancel),
+                self._signed("handlers", "GET", "/api/task/handlers", self._handlers),
                 Route("/readyz", self._readyz),
                 Route("/livez", self._livez),
             ],
@@ -68,6 +77,8 @@ class WorkerApp:
         worker = self._worker = Worker(registry.handlers(), self._settings)
         with capture.capturing():
             await worker.start()
+            if self._settings.keyring is None:
+                logger.warning("INSECURE: whoever reaches this port may start runs here; nothing is checked")
             try:
                 yield
             finally:
@@ -75,8 +86,19 @@ class WorkerApp:
                     await worker.drain(self._settings.grace_seconds)
                 await worker.close()
 
-    async def _execute(self, request: Request) -> Response:
-        asked = wire.read_execute(await _body(request), request.headers)
+    def _signed(self, operation: str, method: str, path: str, answer: _Answer) -> Route:
+        """A route that only the operator gets through; its function is given the body that the signature covers."""
+
+        async def guarded(request: Request) -> Response:
+            body = await _body(request)
+            run_id = request.path_params.get("run_id")
+            refused = self._gate.check(operation, run_id, headers=request.headers, body=body, now=time.time())
+            return _problem(refused) if refused else await answer(request, body)
+
+        return Route(path, guarded, methods=[method])
+
+    async def _execute(self, request: Request, body: bytes) -> Response:
+        asked = wire.read_execute(body, request.headers)
         answer = await self.worker.execute(asked)
         match answer:
             case Done(record):
@@ -91,21 +113,21 @@ class WorkerApp:
             case Problem():
                 return _problem(answer)
 
-    async def _runs(self, _: Request) -> Response:
+    async def _runs(self, _: Request, __: bytes) -> Response:
         pod = self.worker.pod
         return _json({"podUID": pod.uid, "podName": pod.name, "runs": self.worker.recent()})
 
-    async def _run(self, request: Request) -> Response:
+    async def _run(self, request: Request, _: bytes) -> Response:
         return _document(self.worker.document(_run_id(request)))
 
-    async def _fence(self, request: Request) -> Response:
-        return _document(await self.worker.fence(_run_id(request), wire.read_fence(await _body(request))))
+    async def _fence(self, request: Request, body: bytes) -> Response:
+        return _document(await self.worker.fence(_run_id(request), wire.read_term(body)))
 
-    async def _cancel(self, request: Request) -> Response:
-        answer = self.worker.cancel(_run_id(request))
+    async def _cancel(self, request: Request, body: bytes) -> Response:
+        answer = self.worker.cancel(_run_id(request), wire.read_term(body))
         return _problem(answer) if isinstance(answer, Problem) else _json(answer[1], answer[0])
 
-    async def _handlers(self, _: Request) -> Response:
+    async def _handlers(self, _: Request, __: bytes) -> Response:
         worker = self.worker
         return _json({
             "handlers": sorted(worker.handlers),
@@ -138,11 +160,15 @@ async def _body(request: Request) -> bytes:
     """The body, as long as it keeps to the limit: it is counted while it comes, whatever its header says."""
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > wire.BODY_LIMIT:
-            raise TooBig
-        chunks.append(chunk)
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > wire.BODY_LIMIT:
+                    raise TooBig
+                chunks.append(chunk)
+    except TimeoutError:
+        raise Malformed(f"body: did not come within {BODY_SECONDS:g} s.") from None
     return b"".join(chunks)
 
 

@@ -2,14 +2,16 @@
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from warmworker import keys
 from warmworker.errors import BadSetting
 from warmworker.logs import FORMATS
 from warmworker.records import Pod
+from warmworker.signatures import Fixed, Keyring, Watched
 
 DEFAULT_STATE_DIR: Final = "/var/lib/warmworker"
 
@@ -20,6 +22,7 @@ class Settings:
 
     Attributes:
         grace_seconds: how long running work may go on after SIGTERM.
+        keyring: the public keys of who may send requests; None lets everybody send them.
         state_dir: None: /var/lib/warmworker if it can be written to, else a new temporary directory.
     """
 
@@ -29,6 +32,7 @@ class Settings:
     state_dir: Path | None = None
     grace_seconds: float = 25.0
     log_format: str = "text"
+    keyring: Keyring | None
     pod: Pod = field(default_factory=Pod)
 
 
@@ -45,6 +49,7 @@ def read(environment: Mapping[str, str] = os.environ, **given: str | None) -> Se
     if log_format[1] not in FORMATS:
         raise BadSetting(f"{log_format[0]} is {log_format[1]!r}. Set it to {' or '.join(FORMATS)}.")
     state_dir = text("state_dir", "")[1]
+    pod = Pod(name=environment.get("POD_NAME", ""), uid=environment.get("POD_UID", ""))
     return Settings(
         host=text("host", "0.0.0.0")[1],  # noqa: S104 - as above
         port=_whole(*text("port", "8080"), lowest=0, highest=65535),
@@ -52,8 +57,39 @@ def read(environment: Mapping[str, str] = os.environ, **given: str | None) -> Se
         state_dir=Path(state_dir) if state_dir else None,
         grace_seconds=_number(*text("grace_seconds", "25"), lowest=0, highest=86400),
         log_format=log_format[1],
-        pod=Pod(name=environment.get("POD_NAME", ""), uid=environment.get("POD_UID", "")),
+        keyring=_keyring(text, pod),
+        pod=pod,
     )
+
+
+def _keyring(text: Callable[[str, str], tuple[str, str]], pod: Pod) -> Keyring | None:
+    """Whose requests are taken. Nothing said is an error: a worker that takes anybody's would run anybody's work."""
+    given, file = text("public_keys", "")[1], text("public_keys_file", "")[1]
+    if _yes(*text("insecure_accept_unsigned", "")):
+        if given or file:
+            raise BadSetting(
+                "WARMWORKER_INSECURE_ACCEPT_UNSIGNED is set beside public keys. Remove the one or the other."
+            )
+        return None
+    if not given and not file:
+        raise BadSetting(
+            "No public key is set, so nobody could be believed. Set WARMWORKER_PUBLIC_KEYS_FILE or "
+            "WARMWORKER_PUBLIC_KEYS to the operator's (`kubectl get configmap warmcron-public-keys` beside it)."
+        )
+    if given and file:
+        raise BadSetting("WARMWORKER_PUBLIC_KEYS and WARMWORKER_PUBLIC_KEYS_FILE are both set. Keep one of them.")
+    if not pod.uid:
+        raise BadSetting(
+            "POD_UID is not set: requests for other pods could not be told from this pod's. "
+            "Set it by the downward API (fieldPath: metadata.uid)."
+        )
+    return Fixed(keys.parse(given, name="WARMWORKER_PUBLIC_KEYS")) if given else Watched(Path(file))
+
+
+def _yes(name: str, text: str) -> bool:
+    if text.lower() not in {"", "true", "false"}:
+        raise BadSetting(f"{name} is {text!r}. Set it to true, or leave it out.")
+    return text.lower() == "true"
 
 
 def state_directory(wanted: Path | None) -> tuple[Path, str]:

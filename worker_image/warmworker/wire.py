@@ -99,17 +99,17 @@ def read_execute(body: bytes, headers: Mapping[str, str]) -> ExecuteRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class FenceRequest:
-    """Which attempts shall never start here; `attempt` None means all of them."""
+class TermRequest:
+    """Whom a fence or a cancel is about, and whose word it is; `attempt` None means all attempts."""
 
     attempt: int | None
     epoch: int | None
 
 
-def read_fence(body: bytes) -> FenceRequest:
-    """The fence in `body`; an empty body fences every attempt."""
+def read_term(body: bytes) -> TermRequest:
+    """The body of a fence or a cancel; an empty one is about every attempt."""
     data = _object(_decode(body), "body") if body.strip() else {}
-    return FenceRequest(
+    return TermRequest(
         _count(data, "attempt") if data.get("attempt") is not None else None,
         _count(data, "epoch") if data.get("epoch") is not None else None,
     )

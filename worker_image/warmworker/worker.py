@@ -18,7 +18,7 @@ from warmworker.records import Record, RunState
 from warmworker.registry import Handler
 from warmworker.reporter import Reporter
 from warmworker.settings import Settings
-from warmworker.wire import ExecuteRequest, FenceRequest
+from warmworker.wire import ExecuteRequest, TermRequest
 
 logger = logging.getLogger(__name__)
 REPORT_PATIENCE: Final = 3.0
@@ -120,7 +120,7 @@ class Worker:
             case protocol.Refuse(problem):
                 return problem
 
-    async def fence(self, run_id: str, request: FenceRequest) -> dict[str, Any] | Problem:
+    async def fence(self, run_id: str, request: TermRequest) -> dict[str, Any] | Problem:
         """Promise never to start what is not here; the promise is durable before it is given."""
         if request.epoch is not None and request.epoch < self._table.epoch:
             return protocol.stale_epoch(request.epoch, self._table.epoch)
@@ -136,12 +136,15 @@ class Worker:
             return self._never(run_id, asked or 0)
         return self._shown(record)
 
-    def cancel(self, run_id: str) -> tuple[int, dict[str, Any]] | Problem:
-        """Tell the run to stop; 202 while it has not."""
+    def cancel(self, run_id: str, request: TermRequest) -> tuple[int, dict[str, Any]] | Problem:
+        """Tell the run to stop; 202 while it has not. A later attempt than the one that is meant is left alone."""
+        if request.epoch is not None and request.epoch < self._table.epoch:
+            return protocol.stale_epoch(request.epoch, self._table.epoch)
         record = self._table.get(run_id)
         if record is None:
             return protocol.unknown_run(run_id)
-        if (live := self._live.get(run_id)) is not None:
+        meant = request.attempt is None or request.attempt >= record.attempt
+        if meant and (live := self._live.get(run_id)) is not None:
             self._live.cancel(live)
             return 202, self._shown(record)
         return 200, self._shown(record)
@@ -206,7 +209,7 @@ class Worker:
     def _never(self, run_id: str, attempt: int) -> dict[str, Any]:
         return records.fenced_document(run_id, attempt, epoch=self._table.epoch, pod=self.pod)
 
-    def _promise(self, run_id: str, request: FenceRequest) -> list[runs.Change]:
+    def _promise(self, run_id: str, request: TermRequest) -> list[runs.Change]:
         record = self._table.get(run_id)
         changes = self._table.hear(request.epoch or 0)
         if record is None or request.attempt is None or request.attempt > record.attempt:

@@ -77,6 +77,46 @@ and the checksum speak of the same key; therefore it is noted in the values.
 {{- end }}
 
 {{/* What every pod of the chart may do to its node: nothing. */}}
+{{- define "warmcron.signingSecretName" -}}
+{{- default (printf "%s-signing-keys" (include "warmcron.fullname" .)) .Values.signing.existingSecret }}
+{{- end }}
+
+{{- define "warmcron.publicKeysName" -}}
+{{- printf "%s-public-keys" (include "warmcron.fullname" .) }}
+{{- end }}
+
+{{/*
+The private keys by file name, in base64: those that the release has, else new ones. Drawn once for a render, as the
+callback key is, so that the Secret, the ConfigMap and the checksum speak of the same keys.
+*/}}
+{{- define "warmcron.signingKeys" -}}
+{{- if not (hasKey .Values.signing "current") }}
+{{- $secret := lookup "v1" "Secret" .Release.Namespace (include "warmcron.signingSecretName" .) | default dict }}
+{{- $found := dict }}
+{{- range .Values.signing.keys }}
+{{- $file := printf "%s.pem" . }}
+{{- $kept := get (default dict (get $secret "data")) $file }}
+{{- $_ := set $found $file (default (genPrivateKey "ed25519" | b64enc) $kept) }}
+{{- end }}
+{{- $_ := set .Values.signing "current" $found }}
+{{- end }}
+{{- toYaml .Values.signing.current }}
+{{- end }}
+
+{{/*
+The public half of a private key in PEM, as whpk_... Helm has no function for it, but makes a certificate with the key:
+in its DER, the 32 bytes of an Ed25519 public key follow the fixed bytes that say that one comes (RFC 8410).
+*/}}
+{{- define "warmcron.publicKey" -}}
+{{- $pem := (genSelfSignedCertWithKey "warmcron" nil nil 1 .).Cert }}
+{{- $der := regexReplaceAll "-----[A-Z ]+-----|\\s" $pem "" | b64dec }}
+{{- $parts := splitList "\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00" $der }}
+{{- if ne (len $parts) 2 }}
+{{- fail "a key in the Secret of signing keys is no Ed25519 private key: take its name out of signing.keys, and add another." }}
+{{- end }}
+{{- printf "whpk_%s" (index $parts 1 | substr 0 32 | b64enc) }}
+{{- end }}
+
 {{- define "warmcron.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 65532
@@ -120,6 +160,8 @@ capabilities:
   value: {{ printf "http://%s.%s.svc:%d" (include "warmcron.fullname" .) .Release.Namespace (int .Values.service.callbacksPort) | quote }}
 - name: WARMCRON_CALLBACK_KEY_FILE
   value: /var/run/secrets/warmcron/callback-key
+- name: WARMCRON_SIGNING_KEYS_DIR
+  value: /var/run/secrets/warmcron-signing
 - name: WARMCRON_LOG_LEVEL
   value: {{ .Values.logLevel | quote }}
 - name: WARMCRON_LOG_FORMAT

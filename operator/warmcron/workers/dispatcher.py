@@ -7,7 +7,7 @@ its limit, and nothing waited for longer than said.
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import aiohttp
 import structlog
@@ -16,6 +16,7 @@ from warmcron.core import runs
 from warmcron.core.pool import SUSPECT_SECONDS, Worker
 from warmcron.observe import Metrics
 from warmcron.workers import protocol
+from warmcron.workers.signing import Signer, message_id
 from warmcron.workers.tokens import Tokens
 
 log = structlog.get_logger("warmcron.dispatch")
@@ -37,6 +38,14 @@ class Inbox(Protocol):
         """An answer arrived for one attempt of a run."""
 
 
+class _Call(NamedTuple):
+    """One request to one worker; `message` is what its signature is good for."""
+
+    method: str
+    url: str
+    message: str
+
+
 class Dispatcher:
     """One session for all workers.
 
@@ -44,15 +53,17 @@ class Dispatcher:
         may_send: asked just before a request leaves; a leader of the past sends nothing.
         epoch: the number of the term, which goes into every request.
         callback_url: where workers report what they could not finish at once.
+        signer: signs every request, also those that only ask.
         on_log: what a handler printed, from an inline answer.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it is wired to, each by name
         self,
         *,
         may_send: Callable[[], bool],
         epoch: Callable[[], int],
         callback_url: str,
+        signer: Signer,
         tokens: Tokens,
         metrics: Metrics,
         on_log: Callable[[str, object], None],
@@ -60,7 +71,7 @@ class Dispatcher:
         self.inbox: Inbox | None = None
         self._may_send, self._epoch = may_send, epoch
         self._callback_url = callback_url.rstrip("/")
-        self._tokens, self._metrics, self._on_log = tokens, metrics, on_log
+        self._signer, self._tokens, self._metrics, self._on_log = signer, tokens, metrics, on_log
         self._tasks: set[asyncio.Task[None]] = set()
         self._unsent = 0
         self._session = aiohttp.ClientSession(
@@ -94,27 +105,32 @@ class Dispatcher:
         if worker.plain:  # it cannot say 202: the answer comes when the work is done
             seconds = max(min(run.deadline, run.attempt_deadline) - time.time(), 0.0) + ANSWER_SECONDS
         self._unsent += 1
-        url = _url(worker, protocol.EXECUTE)
-        self._start(self._execute(run.id, run.attempt, url, headers=headers, body=body, seconds=seconds))
+        call = _about("execute", run, worker)
+        self._start(self._execute(run.id, run.attempt, call, headers=headers, body=body, seconds=seconds))
 
     def ask(self, run: runs.Run, worker: Worker, *, fence: bool) -> None:
         """Asks a worker what it knows of a run; with `fence`, so that it never takes this attempt later."""
-        self._start(self._ask(run.id, run.attempt, _url(worker, f"{protocol.RUNS}/{run.id}"), fence=fence))
+        self._start(self._ask(run.id, run.attempt, _about("fence" if fence else "run", run, worker), fence=fence))
 
     def cancel(self, run: runs.Run, worker: Worker) -> None:
         """Tells a worker to stop a run."""
-        self._start(self._cancel(run.id, run.attempt, _url(worker, f"{protocol.RUNS}/{run.id}/cancel")))
+        self._start(self._cancel(run.id, run.attempt, _about("cancel", run, worker)))
 
     async def reports(self, worker: Worker) -> list[protocol.Report] | None:
-        """All runs that a worker remembers; None if it could not be asked."""
-        answer = await self._request("GET", _url(worker, protocol.RUNS), limit=MAX_LIST, seconds=ASK_SECONDS)
-        if isinstance(answer, _Failure):
-            return None
-        return protocol.read_reports(answer[2]) if answer[0] == protocol.OK else []
+        """All runs that a worker remembers, none for a plain endpoint; None if it could not be asked."""
+        call = _Call("GET", _url(worker, protocol.RUNS), message_id("runs", worker.uid))
+        answer = await self._request(call, limit=MAX_LIST, seconds=ASK_SECONDS)
+        if not isinstance(answer, _Failure):
+            if answer[0] == protocol.OK:
+                return protocol.read_reports(answer[2])
+            if answer[0] in protocol.NO_SUCH_PATH:
+                return []
+        return None
 
     async def abilities(self, worker: Worker) -> protocol.Abilities | None:
         """What a worker says it can do; None if it could not be asked."""
-        answer = await self._request("GET", _url(worker, protocol.HANDLERS), seconds=ASK_SECONDS)
+        call = _Call("GET", _url(worker, protocol.HANDLERS), message_id("handlers", worker.uid))
+        answer = await self._request(call, seconds=ASK_SECONDS)
         return None if isinstance(answer, _Failure) else protocol.read_abilities(answer[0], answer[2])
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
@@ -123,13 +139,13 @@ class Dispatcher:
         task.add_done_callback(self._tasks.discard)
 
     async def _execute(
-        self, run_id: str, attempt: int, url: str, *, headers: dict[str, str], body: bytes, seconds: float
+        self, run_id: str, attempt: int, call: _Call, *, headers: dict[str, str], body: bytes, seconds: float
     ) -> None:
         self._unsent -= 1
         if not self._may_send():
             self._answer(run_id, attempt, runs.Refused("NotLeading"))
             return
-        answer = await self._request("POST", url, headers=headers, body=body, seconds=seconds)
+        answer = await self._request(call, headers=headers, body=body, seconds=seconds)
         if isinstance(answer, _Failure):
             # Only what certainly never left may go elsewhere at once; of all else nobody knows what became.
             event: runs.Event = (
@@ -142,17 +158,15 @@ class Dispatcher:
         self._metrics.attempts.labels(type(event).__name__).inc()
         self._answer(run_id, attempt, event)
 
-    async def _ask(self, run_id: str, attempt: int, url: str, *, fence: bool) -> None:
-        if fence:
-            body = f'{{"attempt":{attempt},"epoch":{self._epoch()}}}'.encode()
-            answer = await self._request("PUT", f"{url}/fence", body=body, seconds=ASK_SECONDS)
-        else:
-            answer = await self._request("GET", url, seconds=ASK_SECONDS)
-        self._answer(run_id, attempt, _state(answer))
+    async def _ask(self, run_id: str, attempt: int, call: _Call, *, fence: bool) -> None:
+        body = self._term(attempt) if fence else b""
+        self._answer(run_id, attempt, _state(await self._request(call, body=body, seconds=ASK_SECONDS)))
 
-    async def _cancel(self, run_id: str, attempt: int, url: str) -> None:
-        answer = await self._request("POST", url, body=b"{}", seconds=ASK_SECONDS)
-        self._answer(run_id, attempt, _state(answer))
+    async def _cancel(self, run_id: str, attempt: int, call: _Call) -> None:
+        self._answer(run_id, attempt, _state(await self._request(call, body=self._term(attempt), seconds=ASK_SECONDS)))
+
+    def _term(self, attempt: int) -> bytes:
+        return f'{{"attempt":{attempt},"epoch":{self._epoch()}}}'.encode()
 
     def _answer(self, run_id: str, attempt: int, event: runs.Event) -> None:
         if self.inbox:
@@ -160,19 +174,20 @@ class Dispatcher:
 
     async def _request(
         self,
-        method: str,
-        url: str,
+        call: _Call,
         *,
         seconds: float,
         headers: dict[str, str] | None = None,
-        body: bytes | None = None,
+        body: bytes = b"",
         limit: int = protocol.MAX_BODY,
     ) -> "tuple[int, Any, bytes] | _Failure":
         timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS)
-        sent = headers or {"content-type": "application/json"}
+        sent = (headers or {"content-type": "application/json"}) | self._signer.headers(
+            call.message, body, now=time.time()
+        )
         try:
             async with self._session.request(
-                method, url, data=body, headers=sent, timeout=timeout, allow_redirects=False
+                call.method, call.url, data=body or None, headers=sent, timeout=timeout, allow_redirects=False
             ) as response:
                 content = await _capped(response, limit)
                 return response.status, response.headers, content
@@ -214,6 +229,21 @@ def _state(answer: "tuple[int, Any, bytes] | _Failure") -> runs.Event:
         return protocol.read_state(protocol.parse(body))
     # A plain endpoint knows no such path: it keeps no table and can never tell.
     return runs.Forgotten() if status in protocol.NO_SUCH_PATH else runs.Unreachable()
+
+
+# What is asked about one run: the method, and the path below the run's own; None for the path of POST execute.
+_ASKED: Final[dict[str, tuple[str, str | None]]] = {
+    "execute": ("POST", None),
+    "run": ("GET", ""),
+    "fence": ("PUT", "/fence"),
+    "cancel": ("POST", "/cancel"),
+}
+
+
+def _about(operation: str, run: runs.Run, worker: Worker) -> _Call:
+    method, below = _ASKED[operation]
+    path = protocol.EXECUTE if below is None else f"{protocol.RUNS}/{run.id}{below}"
+    return _Call(method, _url(worker, path), message_id(operation, worker.uid, run.id, run.attempt))
 
 
 def _url(worker: Worker, path: str) -> str:

@@ -1,11 +1,13 @@
 """A real worker process and a stand-in for the operator's callback address; both stopped at the end."""
 
+import base64
 import contextlib
 import http.client
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -18,10 +20,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
 ROOT = Path(__file__).resolve().parents[3]
 PATIENCE = 60.0
 T = TypeVar("T")
 JsonObject = dict[str, Any]
+KEYS = {"WARMWORKER_PUBLIC_KEYS", "WARMWORKER_PUBLIC_KEYS_FILE", "WARMWORKER_INSECURE_ACCEPT_UNSIGNED"}
+OPERATOR_KEY = Ed25519PrivateKey.generate()
 
 
 class Answer(NamedTuple):
@@ -59,6 +66,34 @@ def order(handler: str, payload: JsonObject | None = None, **fields: Any) -> Jso
     return body | fields
 
 
+def public(key: Ed25519PrivateKey) -> str:
+    """What a worker is given of a key."""
+    return "whpk_" + base64.b64encode(key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)).decode()
+
+
+def sign(
+    message: str, body: bytes, *, key: Ed25519PrivateKey = OPERATOR_KEY, at: float | None = None
+) -> dict[str, str]:
+    """The headers of Standard Webhooks, written down once more from its text: the operator's code is not asked."""
+    timestamp = str(int(time.time() if at is None else at))
+    signature = base64.b64encode(key.sign(f"{message}.{timestamp}.".encode() + body)).decode()
+    return {"webhook-id": message, "webhook-timestamp": timestamp, "webhook-signature": f"v1a,{signature}"}
+
+
+def meaning(method: str, path: str, body: bytes) -> str:
+    """The webhook-id of a request as the operator sends it to the pod uid-a."""
+    parts = path.removeprefix("/api/task/").split("/")
+    if parts[0] == "execute":
+        try:
+            asked = json.loads(body)
+        except ValueError:
+            asked = {}
+        return f"execute:uid-a:{asked.get('runId', '')}:{asked.get('attempt', 0)}"
+    run_id = parts[1] if len(parts) > 1 else ""
+    operation = parts[2] if len(parts) > 2 else "run" if run_id else parts[0]
+    return f"{operation}:uid-a:{run_id}:0"
+
+
 class Worker:
     """`warmworker serve` in a process of its own."""
 
@@ -76,6 +111,7 @@ class Worker:
                 "WARMWORKER_HOST": "127.0.0.1",
                 "WARMWORKER_PORT": "0",
                 "WARMWORKER_STATE_DIR": str(state),
+                **({} if KEYS & environment.keys() else {"WARMWORKER_PUBLIC_KEYS": public(OPERATOR_KEY)}),
                 **environment,
             },
             stdout=self._log,
@@ -97,13 +133,28 @@ class Worker:
         return self
 
     def call(self, method: str, path: str, body: JsonObject | bytes | None = None, **headers: str) -> Answer:
+        """A request that is signed, as the operator's are."""
+        data = json.dumps(body).encode() if isinstance(body, dict) else body or b""
+        sent = {key.replace("_", "-"): text for key, text in headers.items()}
+        return self.ask(method, path, data, sign(meaning(method, path, data), data) | sent)
+
+    def ask(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Answer:
+        """A request with these headers and no others."""
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE)
         with contextlib.closing(connection):
-            data = json.dumps(body).encode() if isinstance(body, dict) else body
-            connection.request(method, path, data, {key.replace("_", "-"): text for key, text in headers.items()})
+            connection.request(method, path, body, headers)
             answer = connection.getresponse()
             text = answer.read()
             return Answer(answer.status, json.loads(text), {k.lower(): v for k, v in answer.getheaders()})
+
+    def leave_waiting(self, body: JsonObject) -> socket.socket:
+        """Sends a run and does not wait for the answer."""
+        data = json.dumps(body).encode()
+        headers = sign(meaning("POST", "/api/task/execute", data), data) | {"host": "x", "prefer": "wait=300"}
+        lines = [f"{name}: {text}" for name, text in (headers | {"content-length": str(len(data))}).items()]
+        connection = socket.create_connection(("127.0.0.1", self._port))
+        connection.sendall("\r\n".join(["POST /api/task/execute HTTP/1.1", *lines, "", ""]).encode() + data)
+        return connection
 
     def execute(self, body: JsonObject, *, wait: int = 30) -> Answer:
         return self.call("POST", "/api/task/execute", body, prefer=f"respond-async, wait={wait}")

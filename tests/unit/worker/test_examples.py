@@ -45,6 +45,7 @@ def test_the_pod_of_the_sdk_is_given_longer_than_its_grace_period() -> None:
     environment = {each["name"]: each.get("value") for each in spec["containers"][0]["env"]}
     assert spec["terminationGracePeriodSeconds"] > float(environment["WARMWORKER_GRACE_SECONDS"]) + 5
     assert {"POD_NAME", "POD_UID"} <= environment.keys()
+    assert environment["WARMWORKER_PUBLIC_KEYS_FILE"] == "/etc/warmcron/public-keys/keys"
 
 
 @pytest.mark.parametrize("name", ["plain-worker", "python-worker"])

@@ -1,7 +1,5 @@
 """The worker protocol against a real worker process."""
 
-import json
-import socket
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -106,10 +104,7 @@ def test_the_same_attempt_never_starts_twice(worker: Worker) -> None:
 def test_whoever_hears_that_a_run_is_running_hears_how_it_ends(worker: Worker, operator: Operator) -> None:
     """The first caller may be gone: its answer would have been the only news."""
     body = order("busy-sleep", {"seconds": 60}, callback={"url": "http://127.0.0.1:9/", "token": "old"})
-    with socket.create_connection(("127.0.0.1", worker._port)) as first:
-        data = json.dumps(body).encode()
-        head = f"POST /api/task/execute HTTP/1.1\r\nhost: x\r\nprefer: wait=300\r\ncontent-length: {len(data)}\r\n\r\n"
-        first.sendall(head.encode() + data)
+    with worker.leave_waiting(body):
         eventually(lambda: worker.call("GET", "/api/task/handlers").body["running"] == 1, "the run to start")
         assert worker.execute(body | {"callback": operator.address}).status == 409
     worker.call("POST", f"/api/task/runs/{body['runId']}/cancel")
@@ -118,10 +113,7 @@ def test_whoever_hears_that_a_run_is_running_hears_how_it_ends(worker: Worker, o
 
 def test_a_caller_who_left_gets_the_outcome_by_callback(worker: Worker, operator: Operator) -> None:
     body = order("busy-sleep", {"seconds": 1}, callback=operator.address)
-    with socket.create_connection(("127.0.0.1", worker._port)) as first:
-        data = json.dumps(body).encode()
-        head = f"POST /api/task/execute HTTP/1.1\r\nhost: x\r\nprefer: wait=300\r\ncontent-length: {len(data)}\r\n\r\n"
-        first.sendall(head.encode() + data)
+    with worker.leave_waiting(body):
         eventually(lambda: worker.call("GET", "/api/task/handlers").body["running"] == 1, "the run to start")
     assert operator.finished()["outcome"] == "Succeeded"
 

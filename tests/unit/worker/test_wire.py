@@ -95,10 +95,10 @@ def test_the_wait_is_what_the_prefer_header_says(prefer: str | None, seconds: fl
 
 
 def test_a_fence_may_have_no_body() -> None:
-    assert wire.read_fence(b"") == wire.FenceRequest(None, None)
-    assert wire.read_fence(b'{"attempt":2,"epoch":7}') == wire.FenceRequest(2, 7)
+    assert wire.read_term(b"") == wire.TermRequest(None, None)
+    assert wire.read_term(b'{"attempt":2,"epoch":7}') == wire.TermRequest(2, 7)
     with pytest.raises(Malformed, match=r"^attempt: "):
-        wire.read_fence(b'{"attempt":"2"}')
+        wire.read_term(b'{"attempt":"2"}')
 
 
 def test_fields_of_a_later_protocol_are_ignored() -> None:
