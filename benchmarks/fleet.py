@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from benchmarks import isolation, processes
 from benchmarks.api import MERGE, Api
-from benchmarks.processes import Child, StartError
+from benchmarks.processes import SIGNING_KEY, Child, StartError
+from warmcron.workers.signing import Signer
 
 PORT: Final = 8080
 START_SECONDS: Final = 60.0
@@ -89,6 +90,7 @@ class Fleet:
         env = {
             "POD_NAME": pod.name,
             "POD_UID": pod.uid,
+            "WARMWORKER_PUBLIC_KEYS": Signer.kept_in(self.folder.parent / SIGNING_KEY).public_keys[0],
             "BENCH_LEDGER": str(self.folder / f"ledger-{pod.name}.jsonl"),
             "WARMWORKER_STATE_DIR": str(self.folder / f"state-{pod.name}"),
         }

@@ -12,7 +12,8 @@ from typing import Final
 import aiohttp
 
 from benchmarks import api, processes
-from benchmarks.processes import Child, StartError
+from benchmarks.processes import SIGNING_KEY, Child, StartError
+from warmcron.workers.signing import Signer
 
 START_SECONDS: Final = 180.0
 
@@ -60,12 +61,14 @@ def start(*, kubeconfig: Path, logs: Path, number: int = 1, **settings: str) -> 
     key = logs / "callback.key"
     if not key.exists():
         key.write_bytes(os.urandom(48).hex().encode())
+    Signer.kept_in(logs.parent / SIGNING_KEY)
     port = 18_080 + 10 * number
     env = {
         "KUBECONFIG": str(kubeconfig),
         "WARMCRON_NAMESPACE": "warmcron",
         "WARMCRON_POD_NAME": f"operator-{number}",
         "WARMCRON_CALLBACK_KEY_FILE": str(key),
+        "WARMCRON_SIGNING_KEYS_DIR": str((logs.parent / SIGNING_KEY).parent),
         "WARMCRON_CALLBACK_URL": f"http://127.0.0.1:{port + 1}",
         "WARMCRON_HTTP_PORT": str(port),
         "WARMCRON_CALLBACK_PORT": str(port + 1),

@@ -4,6 +4,7 @@ import base64
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -11,9 +12,9 @@ from aiohttp import web
 
 from fakes import dispatch
 from fakes.dispatch import Sending, sending
-from unit.worker.harness import PATIENCE, Start, Worker, workers
+from unit.worker.harness import PATIENCE, ROOT, Start, Worker, workers
 from warmcron.core import runs
-from warmcron.workers.signing import Signer
+from warmcron.workers.signing import Signer, message_id
 
 
 @pytest.fixture
@@ -134,6 +135,25 @@ async def test_a_rotation_has_no_gap(start: Start, tmp_path: Path) -> None:
     await until("1 public keys are good now", new)
     async with sending(old) as forgotten:
         assert isinstance(await forgotten.execute(dispatch.run("noop"), seen), runs.Refused)
+
+
+def test_the_check_that_the_docs_show_for_plain_workers_checks() -> None:
+    text = (ROOT / "docs" / "security" / "keys.md").read_text()
+    shown: dict[str, Any] = {}
+    exec(text.split("```python\n")[1].split("```")[0], shown)  # noqa: S102 - our own page
+    signer = Signer.made()
+    body = b'{"runId":"r"}'
+    given = {"key": signer._keys[0].public_key(), "pod_uid": "uid-a"}
+    good = signer.headers(message_id("execute", "uid-a", "r", 1), body, now=time.time())
+    check = shown["is_from_the_operator"]
+    assert check(good, body, **given)
+    assert not check(good, body + b" ", **given)
+    assert not check(good, body, **given | {"pod_uid": "uid-b"})
+    assert not check(good, body, **given | {"key": Signer.made()._keys[0].public_key()})
+    assert not check({}, body, **given)
+    for late in (time.time() - 400, time.time() + 400):
+        assert not check(signer.headers(good["webhook-id"], body, now=late), body, **given)
+    assert not check(signer.headers(message_id("fence", "uid-a", "r", 1), body, now=time.time()), body, **given)
 
 
 def test_the_public_keys_are_those_of_the_private_ones() -> None:
