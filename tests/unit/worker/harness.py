@@ -28,7 +28,8 @@ PATIENCE = 60.0
 T = TypeVar("T")
 JsonObject = dict[str, Any]
 KEYS = {"WARMWORKER_PUBLIC_KEYS", "WARMWORKER_PUBLIC_KEYS_FILE", "WARMWORKER_INSECURE_ACCEPT_UNSIGNED"}
-OPERATOR_KEY = Ed25519PrivateKey.generate()
+# The same in each process, for it is in the names of tests.
+OPERATOR_KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
 
 
 class Answer(NamedTuple):

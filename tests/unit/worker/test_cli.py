@@ -15,7 +15,12 @@ from unit.worker.harness import ROOT, Start, order
 def warmworker(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "warmworker", *arguments],
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "worker_image"), **environment},
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT / "worker_image"),
+            "WARMWORKER_INSECURE_ACCEPT_UNSIGNED": "true",
+            **environment,
+        },
         capture_output=True,
         text=True,
         timeout=120,

@@ -15,7 +15,7 @@ from warmworker.errors import BadSetting
 from warmworker.signatures import Fixed, Gate, Watched
 
 NOW = 1_700_000_000.0
-OTHER_KEY = Ed25519PrivateKey.generate()
+OTHER_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 BODY = b'{"runId":"run-a"}'
 GOOD = sign("execute:uid-a:run-a:1", BODY, at=NOW)
 GATE = Gate(Fixed((OPERATOR_KEY.public_key(),)), pod_uid="uid-a")
