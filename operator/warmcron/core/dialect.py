@@ -1,17 +1,20 @@
 """Reads a cron text into sets of numbers: the whole dialect is here, and nothing about time passing.
 
-CronJob's five fields mean here what they mean to CronJob. Beyond it: six fields (seconds first), `H`, `L`, `LW`,
-`15W`, `5L`, `MON#2`, and 7 for Sunday. Every item is checked against our grammar first; what is left for croniter
-is the expansion of plain ranges, where it and Kubernetes agree (docs/adr/0003-cron-dialect.md).
+CronJob's five fields mean here what they mean to CronJob, the accidents of its parser included (`1,,2`, `+5`, `*-5`).
+Beyond it: six fields (seconds first), `H`, `L`, `LW`, `15W`, `5L`, `MON#2`, and 7 for Sunday. Every item is checked
+against our grammar first; what is left for croniter is the expansion of plain ranges, where it and Kubernetes agree
+(docs/adr/0003-cron-dialect.md).
 """
 
 import hashlib
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Final, NamedTuple
 
 from croniter import croniter
 
+from warmcron.core.days import LAST, Days
 from warmcron.errors import SpecError
 
 MAX_TEXT: Final = 256
@@ -31,7 +34,18 @@ MONTHS: Final = {
     for i, name in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1)
 }
 WEEKDAYS: Final = {name: i for i, name in enumerate(["sun", "mon", "tue", "wed", "thu", "fri", "sat"])}
-UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+NANO: Final = Fraction(1, 10**9)
+UNITS: Final[dict[str, Fraction]] = {
+    "ns": NANO,
+    "us": 1000 * NANO,
+    "ms": 10**6 * NANO,
+    "s": Fraction(1),
+    "m": Fraction(60),
+    "h": Fraction(3600),
+}
+# What Go's durations can hold, and with them CronJob: 292 years.
+MAX_EVERY: Final = 9_223_372_036
+STARS: Final = ("*", "?")
 
 
 class _Kind(NamedTuple):
@@ -55,15 +69,17 @@ KINDS: Final = (
 )
 DAY, WEEKDAY = 3, 5
 
-_NUMBER: Final = r"[0-9]{1,9}|[A-Za-z]{3}"
-_ITEM: Final = re.compile(rf"(?:(\*|\?)|({_NUMBER})(?:-({_NUMBER}))?)(?:/([0-9]{{1,9}}))?")
-_HASH: Final = re.compile(r"H(?:\(([0-9]{1,9})-([0-9]{1,9})\))?(?:/([0-9]{1,9}))?")
+_SPACE: Final = re.compile(r"[ \t\n\v\f\r]+")
+_NUMBER: Final = r"\+?[0-9]{1,18}|[A-Za-z]{3}"
+# CronJob's parser reads nothing after the star of `*-5`: it is a star.
+_ITEM: Final = re.compile(rf"(?:([*?])(?:-[^/]*)?|({_NUMBER})(?:-({_NUMBER}))?)(?:/(\+?[0-9]{{1,18}}))?")
+_HASH: Final = re.compile(r"H(?:\(([0-9]{1,18})-([0-9]{1,18})\))?(?:/([0-9]{1,18}))?")
 _LAST_DAY: Final = re.compile(r"L(W)?", re.IGNORECASE)
 _NEAREST: Final = re.compile(r"([0-9]{1,2})W", re.IGNORECASE)
 _LAST_WEEKDAY: Final = re.compile(r"([0-7]|[A-Za-z]{3})L|L([0-7])", re.IGNORECASE)
 _NTH: Final = re.compile(r"([0-7]|[A-Za-z]{3})#([1-5])")
-_EVERY: Final = re.compile(r"@every ((?:[0-9]{1,9}(?:\.[0-9]{1,9})?(?:ms|s|m|h))+)")
-_DURATION: Final = re.compile(r"([0-9.]+)(ms|s|m|h)")
+_EVERY: Final = re.compile(r"@every \+?((?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:ns|us|ms|s|m|h))+)")
+_DURATION: Final = re.compile(r"([0-9.]+)([a-z]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,27 +94,16 @@ class Fields:
     """A cron text as sets: what a wall clock must read for a tick.
 
     Attributes:
-        seconds, minutes, hours, days, months: the numbers, ascending.
-        weekdays: 0 to 6, Sunday is 0.
-        any_day, any_weekday: whether the field counts as unrestricted (then both must match, else either).
-        last_day, last_workday: `L` and `LW` in the day-of-month field.
-        nearest: days for which `nW` asks the nearest workday of.
-        nth: (weekday, n) of `MON#2`; n is -1 for the last (`5L`).
+        seconds, minutes, hours, months: the numbers, ascending.
+        days: what the two day fields say.
         fixed: neither minute nor hour begins with a star, so that the clock change rule applies.
     """
 
     seconds: tuple[int, ...]
     minutes: tuple[int, ...]
     hours: tuple[int, ...]
-    days: frozenset[int]
     months: tuple[int, ...]
-    weekdays: frozenset[int]
-    any_day: bool
-    any_weekday: bool
-    last_day: bool
-    last_workday: bool
-    nearest: frozenset[int]
-    nth: frozenset[tuple[int, int]]
+    days: Days
     fixed: bool
 
 
@@ -122,23 +127,19 @@ def _read_macro(text: str) -> Fields | Every:
         raise SpecError(f"{text!r} is not a macro; known are {', '.join(MACROS)} and '@every 30s'", field=FIELD)
     if not (match := _EVERY.fullmatch(text)):
         raise SpecError(f"{text!r}: expected '@every' and a duration such as 30s, 5m or 1h30m", field=FIELD)
-    try:
-        seconds = sum(float(number) * UNITS[unit] for number, unit in _DURATION.findall(match[1]))
-    except ValueError:
-        raise SpecError(f"{text!r}: not a duration", field=FIELD) from None
+    seconds = int(sum(Fraction(number) * UNITS[unit] for number, unit in _DURATION.findall(match[1])))
     if seconds < 1:
         raise SpecError(f"{text!r} is shorter than one second", field=FIELD)
-    if seconds > 366 * 86_400:
-        raise SpecError(f"{text!r} is longer than a year", field=FIELD)
-    return Every(int(seconds))  # whole seconds, as CronJob rounds
+    if seconds > MAX_EVERY:
+        raise SpecError(f"{text!r} is longer than 292 years", field=FIELD)
+    return Every(seconds)  # whole seconds, as CronJob rounds
 
 
 def _read_fields(text: str, hash_key: str) -> Fields:
-    words = text.split()
+    words = [word for word in _SPACE.split(text) if word]
     if len(words) not in (len(KINDS) - 1, len(KINDS)):
-        raise SpecError(
-            f"{len(words)} fields; expected 5 (minute hour day-of-month month day-of-week) or 6", field=FIELD
-        )
+        expected = "expected 5 fields (minute hour day-of-month month day-of-week), or 6 with seconds first"
+        raise SpecError(f"{expected}; found {len(words)}", field=FIELD)
     if len(words) < len(KINDS):
         words = ["0", *words]
     parsed = [_read_field(word, index, hash_key) for index, word in enumerate(words)]
@@ -148,16 +149,18 @@ def _read_fields(text: str, hash_key: str) -> Fields:
         seconds=sets[0],
         minutes=sets[1],
         hours=sets[2],
-        days=frozenset(sets[DAY]) if day.plain else frozenset(),
         months=sets[4],
-        weekdays=frozenset(sets[WEEKDAY]) if weekday.plain else frozenset(),
-        any_day=day.star,
-        any_weekday=weekday.star,
-        last_day=day.last_day,
-        last_workday=day.last_workday,
-        nearest=frozenset(day.nearest),
-        nth=frozenset(weekday.nth),
-        fixed=not words[1].startswith("*") and not words[2].startswith("*"),
+        days=Days(
+            days=frozenset(sets[DAY]) if day.plain else frozenset(),
+            weekdays=frozenset(sets[WEEKDAY]) if weekday.plain else frozenset(),
+            any_day=day.star,
+            any_weekday=weekday.star,
+            last_day=day.last_day,
+            last_workday=day.last_workday,
+            nearest=frozenset(day.nearest),
+            nth=frozenset(weekday.nth),
+        ),
+        fixed=not words[1].startswith(STARS) and not words[2].startswith(STARS),
     )
 
 
@@ -175,7 +178,10 @@ class _Field:
 
 def _read_field(word: str, index: int, hash_key: str) -> _Field:
     kind, field = KINDS[index], _Field()
-    for item in word.split(","):
+    items = [item for item in word.split(",") if item]
+    if not items:
+        raise SpecError(f"{word!r} names no {kind.name}", field=FIELD)
+    for item in items:
         if not (
             (index == DAY and _read_day_item(item, field))
             or (index == WEEKDAY and _read_weekday_item(item, field))
@@ -206,7 +212,7 @@ def _read_weekday_item(item: str, field: _Field) -> bool:
         field.nth.add((_number(match[1], kind, item) % 7, int(match[2])))
         return True
     if match := _LAST_WEEKDAY.fullmatch(item):
-        field.nth.add((_number(match[1] or match[2], kind, item) % 7, -1))
+        field.nth.add((_number(match[1] or match[2], kind, item) % 7, LAST))
         return True
     return False
 
@@ -255,7 +261,7 @@ def _read_plain(item: str, kind: _Kind, field: _Field) -> None:
 
 
 def _number(text: str, kind: _Kind, item: str) -> int:
-    if text.isdigit():
+    if text[-1].isdigit():
         value = int(text)
     elif text.lower() in kind.names:
         value = kind.names[text.lower()]

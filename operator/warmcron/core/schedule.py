@@ -5,19 +5,18 @@ decided in one place (`Cron.next_after`) and not by a library's chance. Instants
 """
 
 import functools
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from calendar import monthrange
-from collections.abc import Iterator
 from datetime import date
 from typing import Final, Protocol
 
-from warmcron.core import dialect, zones
+from warmcron.core import days, dialect, zones
 from warmcron.errors import SpecError
 from warmcron.spec.task import DaylightSavingPolicy
 
 DAY: Final = 86_400
 EPOCH: Final = date(1970, 1, 1).toordinal()
-# 29 February and a weekday that never meet it: 40 years hold every combination (1 March 2096 to 2104 included).
+# `0 0 * 2 MON#5` waits longest: a 29 February on a Monday comes every 28 years, or 40 when 2100 is between.
 SEARCH_YEARS: Final = 41
 # Debian's cron takes a larger change for a correction of the clock, not for a season.
 LARGEST_SEASONAL_CHANGE: Final = 3 * 3600
@@ -59,13 +58,13 @@ class Cron:
 
     def next_after(self, instant: int) -> int:
         """The first tick strictly after `instant`."""
-        reached = instant  # all up to here is searched
+        reached = passed = instant  # searched up to here; clock changes up to here are behind us
         limit = instant + SEARCH_YEARS * 366 * DAY
-        offset = self._zone.offset(instant + 1)
+        offset = self._zone.offset(instant)
         while True:
-            wall = self._next_wall(reached + offset)
+            wall = self.next_reading(reached + offset)
             tick = wall - offset
-            change = self._zone.next_change(reached + 1, min(tick, limit))
+            change = self._zone.next_change(passed, min(tick, limit))
             if change is None:
                 if self._once and (end := self._repeated_until(tick)):
                     reached = end - 1  # the second pass of a repeated hour: the first one had this tick
@@ -74,7 +73,38 @@ class Cron:
             seasonal = abs(change.after - change.before) <= LARGEST_SEASONAL_CHANGE
             if self._once and seasonal and wall < change.at + change.after:
                 return change.at  # the wall clock jumps over the reading: due where it lands, once
-            reached, offset = change.at - 1, change.after
+            reached, passed, offset = change.at - 1, change.at, change.after
+
+    def next_reading(self, wall: int) -> int:
+        """The first matching reading of a clock strictly after `wall` (seconds since 1970 as if in UTC).
+
+        Raises SpecError when no date ever matches.
+        """
+        day, second_of_day = divmod(wall + 1, DAY)
+        today = date.fromordinal(EPOCH + day)
+        year, month, after = today.year, today.month, today.day - 1
+        if self._matches(today):
+            if (time := self._time_from(second_of_day)) is not None:
+                return day * DAY + time
+            after = today.day
+        midnight = self._time_from(0)
+        assert midnight is not None  # noqa: S101 - no field is empty
+        for _ in range(SEARCH_YEARS * 12):
+            found = self._days_of(year, month)
+            index = bisect_right(found, after)
+            if index < len(found):
+                return (date(year, month, found[index]).toordinal() - EPOCH) * DAY + midnight
+            year, month, after = (year, month + 1, 0) if month < 12 else (year + 1, 1, 0)  # noqa: PLR2004
+        raise SpecError(NEVER, field=dialect.FIELD, reason="InvalidSchedule")
+
+    def _matches(self, day: date) -> bool:
+        return day.day in self._days_of(day.year, day.month)
+
+    def _days_of(self, year: int, month: int) -> tuple[int, ...]:
+        if month not in self._fields.months:
+            return ()
+        first, length = monthrange(year, month)
+        return days.matching(self._fields.days, length, (first + 1) % 7)
 
     def _repeated_until(self, tick: int) -> int | None:
         """Where the second pass of a repeated hour ends, if `tick` lies in one."""
@@ -85,18 +115,6 @@ class Cron:
         if 0 < repeated <= LARGEST_SEASONAL_CHANGE and tick < change.at + repeated:
             return change.at + repeated
         return None
-
-    def _next_wall(self, wall: int) -> int:
-        """The first matching reading strictly after `wall` (seconds since 1970 as if the wall clock were UTC)."""
-        day, second_of_day = divmod(wall + 1, DAY)
-        today = date.fromordinal(EPOCH + day)
-        if self._matches(today) and (time := self._time_from(second_of_day)) is not None:
-            return day * DAY + time
-        midnight = self._time_from(0)
-        assert midnight is not None  # noqa: S101 - no field is empty
-        for found in self._days_after(today):
-            return (found.toordinal() - EPOCH) * DAY + midnight
-        raise SpecError(NEVER, field=dialect.FIELD, reason="InvalidSchedule")
 
     def _time_from(self, second_of_day: int) -> int | None:
         """The first matching time of day at or after one, in seconds; None if the day has no more."""
@@ -118,60 +136,6 @@ class Cron:
             return fields.hours[h] * 3600 + fields.minutes[0] * 60 + fields.seconds[0]
         return None
 
-    def _days_after(self, today: date) -> Iterator[date]:
-        for year in range(today.year, today.year + SEARCH_YEARS):
-            for month in self._fields.months:
-                if (year, month) < (today.year, today.month):
-                    continue
-                start = today.day + 1 if (year, month) == (today.year, today.month) else 1
-                for day in range(start, monthrange(year, month)[1] + 1):
-                    candidate = date(year, month, day)
-                    if self._matches(candidate):
-                        yield candidate
-
-    def _matches(self, day: date) -> bool:
-        fields = self._fields
-        if day.month not in fields.months:
-            return False
-        if fields.any_day and fields.any_weekday:
-            return True
-        by_day = fields.any_day or self._matches_day(day)
-        by_weekday = fields.any_weekday or self._matches_weekday(day)
-        if fields.any_day or fields.any_weekday:
-            return by_day and by_weekday
-        return by_day or by_weekday  # both restricted: either, as cron has it since 1979
-
-    def _matches_day(self, day: date) -> bool:
-        fields = self._fields
-        if day.day in fields.days:
-            return True
-        length = monthrange(day.year, day.month)[1]
-        if fields.last_day and day.day == length:
-            return True
-        wanted = set(fields.nearest) | ({length} if fields.last_workday else set())
-        return any(target <= length and day == _nearest_workday(day, target, length) for target in wanted)
-
-    def _matches_weekday(self, day: date) -> bool:
-        weekday = day.isoweekday() % 7
-        if weekday in self._fields.weekdays:
-            return True
-        if not self._fields.nth:
-            return False
-        length = monthrange(day.year, day.month)[1]
-        nth = (day.day - 1) // 7 + 1
-        return (weekday, nth) in self._fields.nth or ((weekday, -1) in self._fields.nth and day.day + 7 > length)
-
-
-def _nearest_workday(day: date, target: int, length: int) -> date:
-    """The Monday to Friday nearest to the target day, never leaving the month."""
-    wanted = day.replace(day=target)
-    match wanted.isoweekday():
-        case 6:
-            return wanted.replace(day=target - 1 if target > 1 else target + 2)
-        case 7:
-            return wanted.replace(day=target + 1 if target < length else target - 2)
-    return wanted
-
 
 @functools.lru_cache(maxsize=65_536)
 def _cron(text: str, zone: str, policy: DaylightSavingPolicy, hash_key: str) -> Cron | dialect.Every:
@@ -180,7 +144,7 @@ def _cron(text: str, zone: str, policy: DaylightSavingPolicy, hash_key: str) -> 
     if isinstance(fields, dialect.Every):
         return fields
     cron = Cron(fields, found, policy)
-    cron.next_after(0)  # an impossible date is refused here, not silently never due
+    cron.next_reading(0)  # an impossible date is refused here, not silently never due
     return cron
 
 

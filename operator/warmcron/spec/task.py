@@ -88,21 +88,24 @@ class Backoff(_Model):
 
 # CronJob's grammar for one field, plus our L, W, # and H: n, n-m, *, ?, each with an optional /step, in a list.
 # The API server checks it at apply; `core.dialect` checks it again, with ranges that a regex cannot compare.
+# Stray commas, a plus sign and what follows the star of `*-5`: accidents of CronJob's parser that mean the same here.
 def _field(number: str, extra: str = "") -> str:
-    one = rf"(\*|\?|{number}(-{number})?|H(\({number}-{number}\))?{extra})(/[0-9]+)?"
-    return rf"{one}(,{one})*"
+    star, signed = r"[*?](-[^/,\s]*)?", rf"\+?{number}"
+    one = rf"(({star}|{signed}(-{signed})?|H(\({number}-{number}\))?)(/\+?[0-9]+)?{extra})"
+    return rf",*{one}(,+{one})*,*"
 
 
 _MINUTE = _field("0*[0-5]?[0-9]")
 _HOUR = _field("0*([01]?[0-9]|2[0-3])")
 _DAY = _field("0*([12]?[0-9]|3[01])", r"|[Ll][Ww]?|[0-9]{1,2}[Ww]")
 _MONTH = _field("(0*(1[0-2]|[0-9])|[A-Za-z]{3})")
-_WEEKDAY = _field("(0*[0-7]|[A-Za-z]{3})", r"|([0-7]|[A-Za-z]{3})?[Ll]|([0-7]|[A-Za-z]{3})#[1-5]|[Ll][0-7]")
+_WEEKDAY = _field("(0*[0-7]|[A-Za-z]{3})", r"|([0-7]|[A-Za-z]{3})([Ll]|#[1-5])|[Ll][0-7]")
 SCHEDULE_PATTERN: Final = (
     rf"^(@(yearly|annually|monthly|weekly|daily|midnight|hourly)"
-    r"|@every ([0-9]+(\.[0-9]+)?(ms|s|m|h))+"
+    r"|@every \+?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|ms|s|m|h))+"
     rf"|\s*({_MINUTE}\s+)?{_MINUTE}\s+{_HOUR}\s+{_DAY}\s+{_MONTH}\s+{_WEEKDAY}\s*)$"
 )
+ZONE_PATTERN: Final = r"^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}$"
 
 
 class ScheduledTaskSpec(_Model):
@@ -136,7 +139,7 @@ class ScheduledTaskSpec(_Model):
         json_schema_extra={
             "x-kubernetes-validations": [
                 rule(
-                    "self.matches('^[A-Za-z_]+([+-]?[0-9]+)?(/[A-Za-z0-9_+-]+){0,2}$') && self != 'Local'",
+                    f"self.matches('{ZONE_PATTERN}') && self != 'Local'",
                     "not a time zone: expected an IANA name such as UTC or Europe/Berlin",
                 )
             ]
