@@ -1,6 +1,6 @@
 # Each command does its own set-up: nothing has to be installed first but Python 3.11+ and make.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check unit e2e cluster cluster-down images bench generate lock clean
+.PHONY: help setup run run-operator test check unit e2e cluster cluster-down images bench generate lock clean
 PY := .venv/bin
 
 help: ## what there is
@@ -9,7 +9,10 @@ help: ## what there is
 setup: ## make .venv with everything that development needs
 	@tools/setup.sh dev
 
-run: setup ## run the operator against the cluster that the kubeconfig names
+run: ## run the embedded mode, without a cluster: ARGS="examples/python-worker" names tasks of your own
+	@tools/setup.sh run && exec $(PY)/warmcron dev $(ARGS)
+
+run-operator: setup ## run the operator against the cluster that the kubeconfig names
 	@WARMCRON_LOG_FORMAT=$${WARMCRON_LOG_FORMAT:-console} $(PY)/python -m warmcron
 
 test: check ## check and test everything, on a kind cluster too

@@ -11,7 +11,6 @@ from aiohttp import web
 from warmcron import probes
 from warmcron.config import Settings
 from warmcron.core import lease
-from warmcron.core.tasks import Problem
 from warmcron.errors import ConfigError, KubeError
 from warmcron.hub import Hub
 from warmcron.kube import client, translate, watch
@@ -142,23 +141,7 @@ class App:
 
     def _apply_task(self, raw: dict[str, Any]) -> None:
         try:
-            ref = translate.task_ref(raw)
-            generation = raw["metadata"]["generation"]
-            known = self._engine.tasks.get(ref.uid)
-            if known and known.generation == generation:
-                spec, problem = known.spec, known.problem
-            else:
-                found = translate.task_spec(raw)
-                spec, problem = (None, found) if isinstance(found, Problem) else (found, None)
-            self._engine.apply_task(
-                ref,
-                generation=generation,
-                created=translate.created(raw),
-                spec=spec,
-                problem=problem,
-                trigger=translate.trigger(raw),
-                written=raw.get("status") or {},
-            )
+            self._hub.task_seen(raw)
         except Exception:  # one object that we cannot read must not take the others with it
             self._metrics.errors.labels("task").inc()
             log.exception("task not understood", object=str(raw.get("metadata", {}).get("name")))

@@ -12,9 +12,10 @@ from typing import Any, Final
 import structlog
 
 from warmcron.core.pool import Worker
-from warmcron.core.tasks import PoolKey
+from warmcron.core.tasks import PoolKey, Problem
 from warmcron.engine import Engine
 from warmcron.engine.ports import Gate, Recorder
+from warmcron.kube import translate
 from warmcron.observe import Metrics
 from warmcron.workers.callbacks import Callbacks, log_lines
 from warmcron.workers.dispatcher import Dispatcher
@@ -89,6 +90,26 @@ class Hub:
         """Ends what is under way."""
         self._hush()
         await self.dispatcher.close()
+
+    def task_seen(self, raw: dict[str, Any]) -> None:
+        """A ScheduledTask exists as described; what it asks for is checked once for each generation of it."""
+        ref = translate.task_ref(raw)
+        generation = raw["metadata"]["generation"]
+        known = self.engine.tasks.get(ref.uid)
+        if known and known.generation == generation:
+            spec, problem = known.spec, known.problem
+        else:
+            found = translate.task_spec(raw)
+            spec, problem = (None, found) if isinstance(found, Problem) else (found, None)
+        self.engine.apply_task(
+            ref,
+            generation=generation,
+            created=translate.created(raw),
+            spec=spec,
+            problem=problem,
+            trigger=translate.trigger(raw),
+            written=raw.get("status") or {},
+        )
 
     def worker_seen(self, worker: Worker) -> None:
         """A worker exists as described; one that has just become ready is asked what it can do."""

@@ -12,6 +12,20 @@ def app(
     *, alive: Callable[[], str], ready: Callable[[], str], metrics: Metrics, refresh: Callable[[], None]
 ) -> web.Application:
     """The application to serve. `alive` and `ready` say what is wrong, or nothing."""
+    found = web.Application()
+    add(found, alive=alive, ready=ready, metrics=metrics, refresh=refresh)
+    return found
+
+
+def add(
+    found: web.Application,
+    *,
+    alive: Callable[[], str],
+    ready: Callable[[], str],
+    metrics: Metrics,
+    refresh: Callable[[], None],
+) -> None:
+    """Adds the probes to an application that serves other things too."""
 
     async def livez(_: web.Request) -> web.Response:
         return _verdict(alive())
@@ -23,11 +37,9 @@ def app(
         refresh()
         return web.Response(body=generate_latest(metrics.registry), headers={"content-type": CONTENT_TYPE_LATEST})
 
-    found = web.Application()
     found.router.add_get("/livez", livez)
     found.router.add_get("/readyz", readyz)
     found.router.add_get("/metrics", scrape)
-    return found
 
 
 def _verdict(fault: str) -> web.Response:
