@@ -8,7 +8,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import SystemRandom
 from typing import Any, Final
@@ -28,6 +28,7 @@ from warmcron.local.objects import Objects
 from warmcron.local.process import Plan
 from warmcron.local.workers import Workers
 from warmcron.observe import Metrics
+from warmcron.workers.signing import Signer
 
 log = structlog.get_logger("warmcron.dev")
 
@@ -119,19 +120,21 @@ class Dev:
 
     def _build(self) -> None:
         self._objects = Objects(self._folder, apply=self._apply, forget=self._forget)
+        signer = Signer.made()  # workers end with us, so neither key outlives this start
         self._hub = Hub(
             gate=self._gate,
             recorder=self._objects,
             leader_address=lambda: "",
             callback_url=self._url,
             callback_key=os.urandom(32),
+            signer=signer,
             metrics=self._metrics,
             random=SystemRandom(),
         )
         self._engine = self._hub.engine
         self._objects.source = self._engine
         self._workers = Workers(
-            self._plan,
+            replace(self._plan, environment={"WARMWORKER_PUBLIC_KEYS": ",".join(signer.public_keys)}),
             count=self._options.workers,
             folder=self._folder.path / "workers",
             lock_fd=self._folder.lock_fd,
