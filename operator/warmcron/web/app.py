@@ -1,0 +1,63 @@
+"""The dashboard as an ASGI application: which address is which page. It is mounted on the API's port, at `/`."""
+
+from collections.abc import Callable
+from importlib import resources
+from typing import Any, cast
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Scope
+
+from warmcron.history.model import Reader
+from warmcron.web import live, login, orders, overview, runs, tasks, workers
+from warmcron.web.guard import LOCAL, Guarded
+from warmcron.web.site import Clock, Page, Site
+from warmcron.web.sources import Guard, Live, Orders
+
+
+class _Static(StaticFiles):
+    """Files whose digest is in their address: kept for ever, and only asked for again when they change."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        if response.status_code == 200:  # noqa: PLR2004
+            response.headers["cache-control"] = "public, max-age=31536000, immutable"
+        return response
+
+
+def app(*, live_source: Live, reader: Reader, orders_to: Orders, guarded_by: Guard, clock: Clock) -> ASGIApp:
+    """The dashboard over these sources."""
+    site = Site(live=live_source, reader=reader, orders=orders_to, guard=guarded_by, clock=clock)
+    ask, enter, leave, prefer = cast("tuple[Callable[[Request], Any], ...]", login.routes(site))
+
+    def get(path: str, page: Page) -> Route:
+        return Route(path, site.view(page), methods=["GET"])
+
+    async def lost(request: Request, _: Exception) -> Response:
+        visit = await site.visit(request)
+        visit = visit or site.visit_of(login.Nobody(), request, ())
+        return site.missing(request, visit, request.url.path)
+
+    pages = Starlette(
+        routes=[
+            get("/", overview.page),
+            get("/tasks", tasks.listed),
+            get("/tasks/{namespace}/{name}", tasks.one),
+            get("/runs", runs.listed),
+            get("/runs/{run_id}", runs.one),
+            get("/runs/{run_id}/log", live.follow),
+            get("/workers", workers.listed),
+            get("/confirm/{order}", orders.confirm),
+            Route("/orders/{order}", site.view(orders.obey), methods=["POST"]),
+            Route("/login", ask, methods=["GET"]),
+            Route("/login", enter, methods=["POST"]),
+            Route("/logout", leave, methods=["POST"]),
+            Route("/settings", prefer, methods=["POST"]),
+            Mount("/static", _Static(directory=str(resources.files("warmcron.web").joinpath("static")))),
+        ],
+        exception_handlers={404: lost},
+    )
+    return Guarded(pages, hosts=LOCAL if guarded_by.open else None)

@@ -1,0 +1,132 @@
+"""Finds, counts, sorts and pages tasks: pure functions over rows, so that every filter has one meaning everywhere."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from heapq import nsmallest
+from typing import Any, Final
+
+from warmcron.core.schedule import Schedule
+from warmcron.web.sources import Answer, Flag, TaskRow
+
+HOUR: Final = 3600
+HOURS: Final = 24
+PAGE: Final = 50
+COMING: Final = 8
+NEVER: Final = float("inf")
+QUIET: Final = frozenset({Flag.INVALID, Flag.SUSPENDED, Flag.HELD})
+
+SORTS: Final[dict[str, Callable[[TaskRow], tuple[Any, ...]]]] = {
+    "name": lambda row: (row.namespace, row.name),
+    "next": lambda row: (row.next if row.next is not None else NEVER, row.namespace, row.name),
+    "last": lambda row: (-row.last if row.last is not None else NEVER, row.namespace, row.name),
+    "failures": lambda row: (-row.failures, row.namespace, row.name),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which tasks: every part that is given must hold.
+
+    Attributes:
+        text: found in name, namespace, handler, pool or schedule.
+    """
+
+    text: str = ""
+    namespace: str = ""
+    pool: str = ""
+    flag: Flag | None = None
+    sort: str = "name"
+    page: int = 1
+
+
+def select(rows: Iterable[TaskRow], wanted: Wanted) -> Answer:
+    """The page that was asked for. Counts of flags are of what matches all but the flag: what a click would show."""
+    text = wanted.text.casefold()
+    namespaces, pools = set(), set()
+    matching: list[TaskRow] = []
+    for row in rows:
+        namespaces.add(row.namespace)
+        pools.add(row.pool)
+        if wanted.namespace and row.namespace != wanted.namespace:
+            continue
+        if wanted.pool and row.pool != wanted.pool:
+            continue
+        if text and not _contains(row, text):
+            continue
+        matching.append(row)
+    counts = count(matching)
+    shown = [row for row in matching if wanted.flag is None or wanted.flag in row.flags]
+    shown.sort(key=SORTS.get(wanted.sort, SORTS["name"]))
+    pages = max(1, -(-len(shown) // PAGE))
+    page = min(max(wanted.page, 1), pages)
+    return Answer(
+        rows=tuple(shown[(page - 1) * PAGE : page * PAGE]),
+        total=len(shown),
+        page=page,
+        pages=pages,
+        counts=counts,
+        namespaces=tuple(sorted(namespaces)),
+        pools=tuple(sorted(pools)),
+    )
+
+
+def count(rows: Iterable[TaskRow]) -> dict[Flag, int]:
+    """How many tasks have each flag."""
+    found = Counter(flag for row in rows for flag in row.flags)
+    return {flag: found[flag] for flag in Flag}
+
+
+def foremost(row: TaskRow) -> Flag:
+    """The one flag to show where there is room for one: the most urgent."""
+    return next((flag for flag in Flag if flag in row.flags), Flag.SCHEDULED)
+
+
+def coming(rows: Iterable[TaskRow], *, limit: int = COMING) -> tuple[tuple[float, TaskRow], ...]:
+    """The next ticks, one a task, soonest first."""
+    due = ((row.next, row) for row in rows if row.next is not None and not row.flags & QUIET)
+    return tuple(nsmallest(limit, due, key=lambda found: (found[0], found[1].namespace, found[1].name)))
+
+
+class Hours:
+    """Ticks after `now` by hour from `start`, a task at a time, so that who counts 10,000 of them can pause in between.
+
+    A task that is due more often than hourly is counted once, as frequent: its thousands of ticks say nothing about
+    when the day is busy, and would take as many steps to find.
+    """
+
+    def __init__(self, *, start: float, now: float) -> None:
+        self._start, self._now = int(start), int(now)
+        self._counted: dict[Schedule, tuple[int, ...] | None] = {}
+        self.hours = [0] * HOURS
+        self.frequent = 0
+
+    def add(self, row: TaskRow) -> None:
+        """Counts one task's ticks."""
+        if row.plan is None or row.flags & QUIET:
+            return
+        # Equal texts in equal zones are one object, so that a thousand tasks at midnight cost one search.
+        if row.plan not in self._counted:
+            self._counted[row.plan] = self._search(row.plan)
+        found = self._counted[row.plan]
+        if found is None:
+            self.frequent += 1
+            return
+        for hour in found:
+            self.hours[hour] += 1
+
+    def _search(self, plan: Schedule) -> tuple[int, ...] | None:
+        found = []
+        tick = plan.next_after(self._now)
+        while tick < self._start + HOURS * HOUR:
+            found.append((tick - self._start) // HOUR)
+            following = plan.next_after(tick)
+            if following - tick < HOUR:
+                return None
+            tick = following
+        return tuple(found)
+
+
+def _contains(row: TaskRow, text: str) -> bool:
+    where = (row.name, row.namespace, row.handler, row.pool, row.schedule)
+    return any(text in part.casefold() for part in where)

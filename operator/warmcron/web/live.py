@@ -1,0 +1,63 @@
+"""A run's log as it is written: server-sent events, each a few lines of escaped HTML, until the run is over."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from warmcron.errors import HistoryError
+from warmcron.web import marks
+from warmcron.web.runs import is_run_id
+from warmcron.web.site import Site, Visit
+
+LINES: Final = 500
+PAUSE: Final = 0.5
+# A browser asks again by itself; a proxy between may have given up on a silent connection long before.
+SILENCE: Final = 15.0
+LONGEST: Final = 3600.0
+
+
+async def follow(site: Site, request: Request, visit: Visit) -> Response:
+    """`GET /runs/{run_id}/log?after=N`: the lines after N, then each new one."""
+    run_id = request.path_params["run_id"]
+    run = await site.reader.run(run_id) if is_run_id(run_id) else None
+    if run is None or not visit.sees(run.namespace):
+        return site.missing(request, visit, run_id)
+    last = request.headers.get("last-event-id") or request.query_params.get("after", "0")
+    zone = request.query_params.get("zone", "UTC")
+    stream = _events(site, visit, run_id, int(last) if last.isdecimal() and len(last) < 16 else 0, zone)  # noqa: PLR2004
+    return StreamingResponse(
+        stream, media_type="text/event-stream", headers={"x-accel-buffering": "no", "cache-control": "no-store"}
+    )
+
+
+async def _events(site: Site, visit: Visit, run_id: str, after: int, zone: str) -> AsyncIterator[str]:
+    loop = asyncio.get_running_loop()
+    end, spoken = loop.time() + LONGEST, loop.time()
+    yield ": hello\n\n"
+    while loop.time() < end:
+        try:
+            # The state first: lines that came before it was final are in what is read after it.
+            run = await site.reader.run(run_id)
+            lines = await site.reader.logs(run_id, after=after, limit=LINES)
+        except HistoryError:
+            return
+        if lines:
+            after, spoken = lines[-1].seq, loop.time()
+            yield event(site.text("lines.html", visit, lines=lines, zone=zone), number=after)
+            continue
+        if run is None or run.state in marks.ENDED:
+            yield "event: done\ndata: over\n\n"
+            return
+        if loop.time() - spoken > SILENCE:
+            spoken = loop.time()
+            yield ": still here\n\n"
+        await asyncio.sleep(PAUSE)
+
+
+def event(text: str, *, number: int) -> str:
+    """One server-sent event. Every kind of line break in the text is a new data line: none can end the event."""
+    data = "".join(f"data: {line}\n" for line in text.replace("\r", "").split("\n"))
+    return f"id: {number}\n{data}\n"

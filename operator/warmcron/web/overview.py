@@ -1,0 +1,104 @@
+"""The first page: what needs somebody, what runs, what comes. Every number on it leads to the rows that it counts."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from warmcron.core import zones
+from warmcron.history.model import Page, RunFilter
+from warmcron.web import catalog, charts
+from warmcron.web.site import Site, Visit, told
+from warmcron.web.sources import Flag, TaskRow, WorkerRow
+
+DAY: Final = 86_400
+LISTED: Final = 8
+# Tasks counted before the event loop, which also sends runs to workers, gets its turn.
+SLICE: Final = 50
+CACHED: Final = 64
+CHART: Final = 64
+
+
+async def page(site: Site, request: Request, visit: Visit) -> Response:
+    """`GET /`: where to look first."""
+    tasks = await site.live.tasks(visit.scope)
+    workers = await site.live.workers(visit.scope)
+    since = visit.now - DAY
+    counts, fault = await told(site.reader.counts(visit.scope, since=since), {})
+    running, _ = await told(
+        site.reader.runs(RunFilter(namespaces=visit.scope, states=("Running",)), limit=LISTED), Page(())
+    )
+    flags = catalog.count(tasks)
+    return site.render(
+        "overview.html",
+        request,
+        visit,
+        section="overview",
+        fault=fault,
+        total=len(tasks),
+        flags_count=flags,
+        run_counts=counts,
+        workers=Counter(worker.state for worker in workers),
+        failing=_failing(tasks),
+        lonely=_without_workers(tasks, workers),
+        running=running.rows,
+        coming=catalog.coming(tasks),
+        chart=await _chart(site, visit, tasks),
+    )
+
+
+def _failing(tasks: Sequence[TaskRow]) -> list[TaskRow]:
+    found = [row for row in tasks if row.flags & {Flag.FAILING, Flag.HELD, Flag.INVALID}]
+    return sorted(found, key=lambda row: (-row.failures, row.namespace, row.name))[:LISTED]
+
+
+def _without_workers(tasks: Sequence[TaskRow], workers: Sequence[WorkerRow]) -> list[tuple[str, str, int, int]]:
+    """Pools that tasks wait for: namespace, pool, tasks, pods that are there but not ready."""
+    waiting = Counter((row.namespace, row.pool) for row in tasks if Flag.NO_WORKER in row.flags)
+    pods = Counter((worker.namespace, worker.pool) for worker in workers)
+    return [(*pool, count, pods[pool]) for pool, count in waiting.most_common(LISTED)]
+
+
+async def _chart(site: Site, visit: Visit, tasks: Sequence[TaskRow]) -> dict[str, Any]:
+    zone = "UTC" if visit.zone == "task" else visit.place()
+    offset = zones.zone(zone).offset(int(visit.now))
+    start = (int(visit.now) + offset) // catalog.HOUR * catalog.HOUR - offset
+    hours = await _hours(site, visit, tasks, start)
+    most = max(hours.hours)
+    return {
+        "zone": zone,
+        "bars": [
+            {
+                "at": start + hour * catalog.HOUR,
+                "label": datetime.fromtimestamp(start + hour * catalog.HOUR + offset, UTC).strftime("%H:%M"),
+                "count": count,
+                "height": height,
+            }
+            for hour, (count, height) in enumerate(
+                zip(hours.hours, charts.heights(hours.hours, most=CHART), strict=True)
+            )
+        ],
+        "most": most,
+        "total": sum(hours.hours),
+        "frequent": hours.frequent,
+    }
+
+
+async def _hours(site: Site, visit: Visit, tasks: Sequence[TaskRow], start: int) -> catalog.Hours:
+    """Counted anew once a minute: 10,000 tasks with a schedule each take about half a second to count."""
+    key = ("hours", visit.scope, start, int(visit.now) // 60)
+    if key not in site.cache:
+        hours = catalog.Hours(start=start, now=visit.now)
+        for number, row in enumerate(tasks, 1):
+            hours.add(row)
+            if number % SLICE == 0:
+                await asyncio.sleep(0)
+        while len(site.cache) >= CACHED:
+            site.cache.pop(next(iter(site.cache)))
+        site.cache[key] = hours
+    found: catalog.Hours = site.cache[key]
+    return found

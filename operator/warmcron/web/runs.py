@@ -1,0 +1,139 @@
+"""The search over all runs and the page of one run."""
+
+from dataclasses import dataclass, replace
+from typing import Final
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from warmcron.core import times
+from warmcron.errors import HistoryError
+from warmcron.history.model import STATES, Page, RunFilter, RunRow
+from warmcron.web import marks
+from warmcron.web.site import Site, Visit, told
+from warmcron.web.sources import Order
+
+PAGE: Final = 50
+LINES: Final = 1000
+TEXT_LIMIT: Final = 200
+SPANS: Final = {"1h": 3600, "24h": 86_400, "7d": 7 * 86_400, "30d": 30 * 86_400}
+TRIGGERS: Final = ("Schedule", "Manual")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """What the form asks, as it stands in the address. `since` is a span such as `24h`, or a UTC time."""
+
+    q: str = ""
+    ns: str = ""
+    task: str = ""
+    state: str = ""
+    trigger: str = ""
+    pod: str = ""
+    since: str = ""
+    until: str = ""
+
+
+async def listed(site: Site, request: Request, visit: Visit) -> Response:
+    """`GET /runs`: the search."""
+    query = request.query_params
+    search = Search(**{name: query.get(name, "").strip()[:TEXT_LIMIT] for name in Search.__dataclass_fields__})
+    search = replace(
+        search,
+        state=search.state if search.state in STATES else "",
+        trigger=search.trigger if search.trigger in TRIGGERS else "",
+    )
+    cursor = query.get("cursor", "")[:TEXT_LIMIT]
+    wanted = _filter(search, visit)
+    page: Page[RunRow] = Page(())
+    fault = ""
+    if wanted is not None:
+        page, fault = await told(site.reader.runs(wanted, limit=PAGE, cursor=cursor), Page(()))
+    return site.render(
+        "runs.html",
+        request,
+        visit,
+        section="runs",
+        fault=fault,
+        search=search,
+        page=page,
+        cursor=cursor,
+        states=STATES,
+        spans=SPANS,
+        triggers=TRIGGERS,
+    )
+
+
+async def one(site: Site, request: Request, visit: Visit) -> Response:
+    """`GET /runs/{run_id}`: one run."""
+    run_id = request.path_params["run_id"]
+    if not is_run_id(run_id):
+        return site.missing(request, visit, run_id)
+    after = request.query_params.get("after", "0")
+    try:
+        run = await site.reader.run(run_id)
+        attempts = await site.reader.attempts(run_id) if run else ()
+        lines = await site.reader.logs(run_id, after=_number(after), limit=LINES) if run else ()
+    except HistoryError as error:
+        return site.render("unanswered.html", request, visit, status=503, section="runs", fault=str(error))
+    if run is None:
+        # Just asked for, and not begun: the engine sees the order a moment after the API server took it.
+        return site.render("run_awaited.html", request, visit, status=404, section="runs", run_id=run_id)
+    if not visit.sees(run.namespace):
+        return site.missing(request, visit, run_id)
+    task = await site.live.task(run.namespace, run.task)
+    return site.render(
+        "run.html",
+        request,
+        visit,
+        section="runs",
+        run=run,
+        zone=task.row.zone if task else "UTC",
+        ended=run.state in marks.ENDED,
+        attempts=attempts,
+        lines=lines,
+        after=_number(after),
+        more=len(lines) == LINES,
+        may={order: await visit.viewer.may(order, run.namespace) for order in (Order.CANCEL, Order.RETRY)},
+    )
+
+
+def is_run_id(text: str) -> bool:
+    """Whether this can be the id of a run."""
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
+
+
+def _filter(search: Search, visit: Visit) -> RunFilter | None:
+    """The history's question; None when nothing that may be seen can match."""
+    scope = visit.scope
+    if search.ns:
+        if not visit.sees(search.ns):
+            return None
+        scope = (search.ns,)
+    return RunFilter(
+        namespaces=scope,
+        task=search.task,
+        states=(search.state,) if search.state else (),
+        trigger=search.trigger,
+        pod=search.pod,
+        since=_instant(search.since, visit.now),
+        until=_instant(search.until, visit.now),
+        text=search.q,
+    )
+
+
+def _instant(text: str, now: float) -> float | None:
+    if text in SPANS:
+        return now - SPANS[text]
+    try:
+        return times.epoch(text if text.endswith("Z") or "+" in text else f"{text}+00:00") if text else None
+    except ValueError:
+        return None
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() and len(text) < 16 else 0  # noqa: PLR2004 - digits of a line's number

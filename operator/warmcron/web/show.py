@@ -1,0 +1,112 @@
+"""Writes instants, durations and other people's text for readers. No clock is read; nothing here knows HTML."""
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from warmcron.core import times, zones
+from warmcron.errors import SpecError
+from warmcron.web.language import Language
+
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+MILLISECOND: Final = 0.001
+TEXT_LIMIT: Final = 16 * 1024
+# What would control a terminal, turn the reading direction of the text around it, or hide a part of it.
+_HARMFUL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """An instant for a reader. `zone` is what is printed beside the time; `full` names the zone and says UTC too."""
+
+    relative: str
+    date: str
+    clock: str
+    zone: str
+    iso: str
+    full: str
+
+
+def when(instant: float, *, zone: str, now: float, language: Language) -> When:
+    """An instant in a zone and as seen from `now`."""
+    local, offset = _local(instant, zone)
+    label = offset_label(offset)
+    date, clock, utc = local.strftime("%Y-%m-%d"), local.strftime("%H:%M:%S"), times.text(instant)
+    full = f"{date} {clock} {label}" + (f" ({zone}) · {utc}" if zone != "UTC" else "")
+    return When(relative(instant - now, language), date, clock, label, utc, full)
+
+
+def offset_label(seconds: int) -> str:
+    """`UTC`, `UTC+1`, `UTC−3:30`: unlike CST or IST, it means the same to everybody."""
+    if not seconds:
+        return "UTC"
+    hours, minutes = divmod(abs(seconds) // MINUTE, 60)
+    return f"UTC{'+' if seconds > 0 else '−'}{hours}" + (f":{minutes:02}" if minutes else "")
+
+
+def relative(delta: float, language: Language) -> str:
+    """`in 4 min`, `3 h ago`."""
+    t = language.text
+    amount, unit = _largest(abs(delta))
+    if not amount:
+        return t("now")
+    match unit:
+        case "s":
+            return t("in {n} s", n=amount) if delta > 0 else t("{n} s ago", n=amount)
+        case "min":
+            return t("in {n} min", n=amount) if delta > 0 else t("{n} min ago", n=amount)
+        case "h":
+            return t("in {n} h", n=amount) if delta > 0 else t("{n} h ago", n=amount)
+    return t("in {n} d", n=amount) if delta > 0 else t("{n} d ago", n=amount)
+
+
+def duration(seconds: float | None) -> str:
+    """`340 ms`, `4.2 s`, `3 min 20 s`, `2 h 5 min`; a dash for what is not known."""
+    if seconds is None or seconds < 0:
+        return "–"
+    if seconds < 1:
+        return f"{round(seconds / MILLISECOND)} ms"
+    if seconds < MINUTE:
+        return f"{seconds:.1f}".removesuffix(".0") + " s"
+    for large, large_unit, small, small_unit in ((DAY, "d", HOUR, "h"), (HOUR, "h", MINUTE, "min")):
+        if seconds >= large:
+            return _two(seconds, (large, large_unit), (small, small_unit))
+    return _two(seconds, (MINUTE, "min"), (1, "s"))
+
+
+def clean(text: str) -> str:
+    """Text that somebody else wrote, each character that a reader should not be exposed to replaced."""
+    return _HARMFUL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def pretty(value: Any, limit: int = TEXT_LIMIT) -> str:
+    """JSON for a reader."""
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)[:limit]
+
+
+def known_zone(name: str) -> str:
+    """The name, if the bundled tzdata knows it; else empty."""
+    try:
+        return zones.zone(name).name
+    except SpecError:
+        return ""
+
+
+def _local(instant: float, zone: str) -> tuple[datetime, int]:
+    offset = zones.zone(zone).offset(int(instant))
+    return datetime.fromtimestamp(int(instant) + offset, UTC), offset
+
+
+def _largest(seconds: float) -> tuple[int, str]:
+    for size, unit in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
+        if seconds >= size * (2 if unit == "d" else 1):
+            return int(seconds // size), unit
+    return int(seconds), "s"
+
+
+def _two(seconds: float, large: tuple[int, str], small: tuple[int, str]) -> str:
+    whole, rest = divmod(int(seconds), large[0])
+    rest //= small[0]
+    return f"{whole} {large[1]}" + (f" {rest} {small[1]}" if rest else "")

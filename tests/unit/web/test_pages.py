@@ -1,0 +1,149 @@
+import hashlib
+import json
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fakes.asgi import Browser
+from fakes.web import NOW, FakeCluster, cluster
+from unit.web.poison import HOSTILE, paths, poisoned
+from warmcron.web import runs
+
+
+class Shape(HTMLParser):
+    """Which elements a page has, and which attributes these have."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, tuple[str, ...]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, tuple(sorted(name for name, _ in attrs))))
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+async def test_no_text_can_add_an_element_or_an_attribute_to_a_page(text: str, serve: Callable[..., Any]) -> None:
+    """The page with hostile text is built exactly as the page with a plain word in its place."""
+    hostile, plain = poisoned(text), poisoned("word")
+    for bad, good in zip(paths(hostile, text), paths(plain, "word"), strict=True):
+        found = (await Browser(serve(hostile)).get(bad)).text
+        expected = (await Browser(serve(plain)).get(good)).text
+        assert Shape(found).found == Shape(expected).found, bad
+        assert not set(found) & set("\u202e\x00\x1b"), bad
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+async def test_no_log_line_can_end_an_event_or_forge_one(text: str, serve: Callable[..., Any]) -> None:
+    source = poisoned(text)
+    ended = next(row.run_id for row in source.history.rows.values() if row.state == "Failed")
+    reply = await Browser(serve(source)).get(f"/runs/{ended}/log?after=0")
+    assert reply.headers["content-type"].startswith("text/event-stream")
+    events = [event for event in reply.text.split("\n\n") if event and not event.startswith(":")]
+    assert [event.split("\n")[0] for event in events] == ["id: 1", "event: done"]
+    assert Shape(events[0].replace("data: ", "")).found[0] == ("div", ("class",))
+
+
+@pytest.mark.parametrize("tasks", [0, 1, 10, 10_000])
+async def test_every_screen_answers_however_many_tasks_there_are(tasks: int, serve: Callable[..., Any]) -> None:
+    browser = Browser(serve(cluster(tasks)))
+    for path in ("/", "/tasks", "/runs", "/workers"):
+        for language in ("en", "zh"):
+            reply = await browser.get(path, accept_language=language)
+            assert reply.status == 200
+            # one page holds one page of rows, not all of them
+            assert len(reply.text) < 400_000
+
+
+async def test_a_page_is_in_the_language_and_zone_that_the_browser_keeps(browser: Browser) -> None:
+    reply = await browser.post("/settings", {"lang": "zh", "zone": "mine", "mine": "Asia/Tokyo", "back": "/tasks"})
+    assert (reply.status, reply.headers["location"]) == (303, "/tasks")
+    text = (await browser.get("/tasks")).text
+    assert '<html lang="zh-Hans">' in text
+    assert "UTC+9" in text
+    assert "UTC+1" not in text
+    await browser.post("/settings", {"zone": "utc"})
+    assert "UTC+9" not in (await browser.get("/tasks")).text
+
+
+@pytest.mark.parametrize(("name", "value"), [("lang", "xx"), ("zone", "<script>"), ("mine", "../../etc"), ("lang", "")])
+async def test_a_preference_that_is_none_is_not_kept(browser: Browser, name: str, value: str) -> None:
+    assert (await browser.post("/settings", {name: value})).cookies == []
+
+
+async def test_tiles_lead_to_the_rows_that_they_count(browser: Browser, source: FakeCluster) -> None:
+    text = (await browser.get("/")).text
+    assert "/tasks?is=Failing" in text
+    found = (await browser.get("/tasks?is=Failing")).text
+    assert "stock-sync" in found
+    assert "invoice-mail" not in found
+    failed = (await browser.get("/runs?since=24h&state=Failed")).text
+    assert failed.count("<tr>") - 1 == (await source.history.counts(None, since=NOW - 86_400))["Failed"]
+
+
+async def test_while_the_history_is_down_the_tasks_are_still_there(browser: Browser, source: FakeCluster) -> None:
+    source.history.broken = "connection refused"
+    for path in ("/", "/tasks", "/tasks/shop/stock-sync", "/runs"):
+        reply = await browser.get(path)
+        assert reply.status == 200
+        assert "connection refused" in reply.text
+    assert "stock-sync" in (await browser.get("/tasks")).text
+    assert (await browser.get(f"/runs/{next(iter(source.history.rows))}")).status == 503
+
+
+async def test_a_run_that_was_just_asked_for_is_waited_for(browser: Browser) -> None:
+    reply = await browser.get("/runs/00000000-3de5-5951-af3c-35bc7d1a7b2b")
+    assert reply.status == 404
+    assert 'id="poll"' in reply.text
+
+
+async def test_a_long_log_is_shown_in_pages(browser: Browser, source: FakeCluster) -> None:
+    run_id = next(row.run_id for row in source.history.rows.values() if row.state == "Succeeded")
+    for number in range(runs.LINES + 5):
+        source.history.say(run_id, f"line {number}", at=NOW)
+    first = (await browser.get(f"/runs/{run_id}")).text
+    assert first.count('class="said"') == runs.LINES
+    assert f"?after={runs.LINES}" in first
+    second = (await browser.get(f"/runs/{run_id}?after={runs.LINES}")).text
+    assert second.count('class="said"') == 5
+
+
+async def test_paging_keeps_the_filters(browser: Browser, serve: Callable[..., Any]) -> None:
+    text = (await Browser(serve(cluster(200))).get("/tasks?q=sync&ns=shop&page=1")).text
+    assert "page" not in text or "q=sync" in text
+    newest = (await browser.get("/runs?ns=shop")).text
+    assert "cursor=50&amp;ns=shop" in newest
+
+
+async def test_a_search_as_you_type_leaves_an_address_without_what_is_empty(browser: Browser) -> None:
+    reply = await browser.get("/tasks?q=sync&ns=&pool=&is=", hx_request="true", hx_target="main#main")
+    assert reply.headers["hx-replace-url"] == "/tasks?q=sync"
+
+
+async def test_a_follower_gets_each_new_line_and_then_the_end(source: FakeCluster, serve: Callable[..., Any]) -> None:
+    run = next(row for row in source.history.rows.values() if row.state == "Succeeded")
+    for number in range(3):
+        source.history.say(run.run_id, f"line {number}", at=NOW)
+    browser = Browser(serve(source))
+    text = (await browser.get(f"/runs/{run.run_id}/log?after=1")).text
+    assert "line 0" not in text
+    assert "line 2" in text
+    assert text.rstrip().endswith("data: over")
+    again = (await browser.get(f"/runs/{run.run_id}/log?after=0", last_event_id="3")).text
+    assert "line" not in again
+
+
+def test_the_manifest_of_vendored_files_is_true() -> None:
+    """Here and beside the browser tests: name, version, licence and digest of each file that others wrote."""
+    root = Path(__file__).parents[3]
+    for folder in (root / "operator/warmcron/web/static", root / "tests/browser/vendor"):
+        listed = json.loads((folder / "vendor.json").read_text())
+        assert {row["file"] for row in listed} == {path.name for path in folder.glob("*.min.js")}
+        for row in listed:
+            content = (folder / row["file"]).read_bytes()
+            assert hashlib.sha256(content).hexdigest() == row["sha256"]
+            assert row["version"]
+            assert row["licence"]
