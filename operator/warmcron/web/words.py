@@ -36,7 +36,7 @@ ZH_NAMES: Final = {
 }
 FULLWIDTH_COMMA: Final = "\uff0c"
 _HASHED: Final = re.compile(r"(^|,)H")
-_EVERY: Final = re.compile(r"([0-9.]+)(ms|s|m|h)")
+_EVERY: Final = re.compile(r"([0-9.]+)(ns|us|ms|s|m|h)")
 
 
 def words(schedule: str, language: Language, *, hash_key: str) -> str:
@@ -50,9 +50,8 @@ def words(schedule: str, language: Language, *, hash_key: str) -> str:
 @functools.lru_cache(maxsize=4096)
 def _words(schedule: str, code: str, every: str, hash_key: str) -> str:
     if schedule.startswith("@every "):
-        parts = _EVERY.findall(schedule)
-        units = {"ms": "ms", "s": "s", "m": "min", "h": "h"}
-        return every.format(time=" ".join(f"{number} {units[unit]}" for number, unit in parts)) if parts else ""
+        parts = [f"{number} {'min' if unit == 'm' else unit}" for number, unit in _EVERY.findall(schedule)]
+        return every.format(time=" ".join(parts)) if parts else ""
     text = dialect.MACROS.get(schedule, schedule)
     return _described(_without_hash(text, hash_key) if hash_key else text, code)
 
@@ -65,7 +64,8 @@ def _without_hash(text: str, hash_key: str) -> str:
         return text
     if isinstance(found, dialect.Every):
         return text
-    numbers = (found.seconds, found.minutes, found.hours, found.days, found.months, found.weekdays)
+    days = found.days
+    numbers = (found.seconds, found.minutes, found.hours, days.days, found.months, days.weekdays)
     fields = text.split()
     drawn = numbers[len(numbers) - len(fields) :]
     return " ".join(
