@@ -78,7 +78,7 @@ class Session:
             puts=total(etcd, "etcd_mvcc_put_total"),
         )
 
-    async def settled(self, replica: Replica, *, quiet: float = 2.0, seconds: float = 600.0) -> None:
+    async def settled(self, replica: Replica, *, quiet: float = 2.0, seconds: float = 300.0) -> None:
         """Waits until a replica has written nothing for a while."""
         before, since, end = -1.0, time.monotonic(), time.monotonic() + seconds
         while time.monotonic() < end:

@@ -19,7 +19,7 @@ from warmcron.kube.mirror import Mirror
 from warmcron.kube.recorder import Recorder
 from warmcron.observe import Metrics
 from warmcron.spec.task import GROUP, PLURAL, VERSION
-from warmcron.workers.dispatcher import CONNECT_SECONDS
+from warmcron.workers.channels import CONNECT_SECONDS
 from warmcron.workers.signing import Signer
 
 log = structlog.get_logger("warmcron")

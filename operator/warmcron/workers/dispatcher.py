@@ -1,34 +1,27 @@
 """Carries requests to worker pods and turns what comes back into events. It decides nothing about a run.
 
-A worker's answer is hostile input: no redirect is followed, no proxy asked, nothing decompressed, no body read past
-its limit, and nothing waited for longer than said.
+A worker's answer is hostile input; `channel` keeps it within bounds.
 """
 
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Final, NamedTuple, Protocol
 
-import aiohttp
-import structlog
-
 from warmcron.core import runs
-from warmcron.core.pool import SUSPECT_SECONDS, Worker
+from warmcron.core.pool import SUSPECT_SECONDS, Address, Worker
 from warmcron.observe import Metrics
 from warmcron.workers import protocol
+from warmcron.workers.channel import NOT_ALLOWED, Answer, Failure, Reply, Request
+from warmcron.workers.channels import Channels
 from warmcron.workers.signing import Signer, message_id
 from warmcron.workers.tokens import Tokens
 
-log = structlog.get_logger("warmcron.dispatch")
-
-CONNECT_SECONDS: Final = 1.0
 ANSWER_SECONDS: Final = protocol.INLINE_SECONDS + 3.0
 ASK_SECONDS: Final = 2.0
 # A list of 10,000 runs; only a leader that takes over reads it.
 MAX_LIST: Final = 8 * 1024 * 1024
-# Below the five seconds after which many servers close an idle connection: a request sent into a closing one has an
-# unknown fate, and asking costs a round trip.
-KEEP_ALIVE_SECONDS: Final = 4.0
 
 
 class Inbox(Protocol):
@@ -42,12 +35,13 @@ class _Call(NamedTuple):
     """One request to one worker; `message` is what its signature is good for."""
 
     method: str
-    url: str
+    address: Address
+    path: str
     message: str
 
 
 class Dispatcher:
-    """One session for all workers.
+    """All requests to workers.
 
     Args:
         may_send: asked just before a request leaves; a leader of the past sends nothing.
@@ -73,162 +67,126 @@ class Dispatcher:
         self._callback_url = callback_url.rstrip("/")
         self._signer, self._tokens, self._metrics, self._on_log = signer, tokens, metrics, on_log
         self._tasks: set[asyncio.Task[None]] = set()
-        self._unsent = 0
-        self._session = aiohttp.ClientSession(
-            # Each worker's own limit of runs bounds its connections; the engine keeps to it.
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            trust_env=False,
-            headers={"accept-encoding": "identity"},
-            skip_auto_headers=("user-agent",),
-        )
+        self._channels = Channels()
 
     async def close(self) -> None:
-        """Ends what is under way and the session."""
+        """Ends what is under way."""
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._session.close()
+        await self._channels.close()
 
     def herd(self) -> bool:
         """Whether requests wait to leave."""
-        return self._unsent > 0
+        return len(self._channels) > 0
 
     def execute(self, run: runs.Run, worker: Worker) -> None:
         """Sends a run to a worker."""
         token = self._tokens.make(run.id, run.attempt, worker.uid)
         callback = (f"{self._callback_url}{protocol.RUNS}/{run.id}/events", token)
         body = protocol.request_body(run, worker, epoch=self._epoch(), callback=callback)
-        headers = protocol.request_headers(run)
+        call = _about("execute", run, worker)
         seconds = ANSWER_SECONDS
         if worker.plain:  # it cannot say 202: the answer comes when the work is done
             seconds = max(min(run.deadline, run.attempt_deadline) - time.time(), 0.0) + ANSWER_SECONDS
-        self._unsent += 1
-        call = _about("execute", run, worker)
-        self._start(self._execute(run.id, run.attempt, call, headers=headers, body=body, seconds=seconds))
+        request = Request(
+            head=self._head(call, body, protocol.request_headers(run)),
+            body=body,
+            on_reply=partial(self._executed, run.id, run.attempt),
+            seconds=seconds,
+            limit=protocol.MAX_BODY,
+            allowed=self._may_send,
+        )
+        self._channels.send(call.address, request)
 
     def ask(self, run: runs.Run, worker: Worker, *, fence: bool) -> None:
         """Asks a worker what it knows of a run; with `fence`, so that it never takes this attempt later."""
-        self._start(self._ask(run.id, run.attempt, _about("fence" if fence else "run", run, worker), fence=fence))
+        body = self._term(run.attempt) if fence else b""
+        self._start(self._settle(run.id, run.attempt, _about("fence" if fence else "run", run, worker), body))
 
     def cancel(self, run: runs.Run, worker: Worker) -> None:
         """Tells a worker to stop a run."""
-        self._start(self._cancel(run.id, run.attempt, _about("cancel", run, worker)))
+        self._start(self._settle(run.id, run.attempt, _about("cancel", run, worker), self._term(run.attempt)))
 
     async def reports(self, worker: Worker) -> list[protocol.Report] | None:
         """All runs that a worker remembers, none for a plain endpoint; None if it could not be asked."""
-        call = _Call("GET", _url(worker, protocol.RUNS), message_id("runs", worker.uid))
-        answer = await self._request(call, limit=MAX_LIST, seconds=ASK_SECONDS)
-        if not isinstance(answer, _Failure):
-            if answer[0] == protocol.OK:
-                return protocol.read_reports(answer[2])
-            if answer[0] in protocol.NO_SUCH_PATH:
+        call = _Call("GET", _address(worker), protocol.RUNS, message_id("runs", worker.uid))
+        answer = await self._ask(call, limit=MAX_LIST)
+        if isinstance(answer, Answer):
+            if answer.status == protocol.OK:
+                return protocol.read_reports(answer.body)
+            if answer.status in protocol.NO_SUCH_PATH:
                 return []
         return None
 
     async def abilities(self, worker: Worker) -> protocol.Abilities | None:
         """What a worker says it can do; None if it could not be asked."""
-        call = _Call("GET", _url(worker, protocol.HANDLERS), message_id("handlers", worker.uid))
-        answer = await self._request(call, seconds=ASK_SECONDS)
-        return None if isinstance(answer, _Failure) else protocol.read_abilities(answer[0], answer[2])
+        answer = await self._ask(_Call("GET", _address(worker), protocol.HANDLERS, message_id("handlers", worker.uid)))
+        return None if isinstance(answer, Failure) else protocol.read_abilities(answer.status, answer.body)
+
+    def _executed(self, run_id: str, attempt: int, reply: Reply) -> None:
+        """What became of a request to execute."""
+        if isinstance(reply, Answer):
+            event = protocol.read_answer(reply.status, reply.headers, reply.body)
+            if reply.status == protocol.OK and b'"log"' in reply.body:  # parsed again only where it is worth it
+                self._on_log(run_id, (protocol.parse(reply.body) or {}).get("log"))
+        elif not reply.unsent:
+            # Only what certainly never left may go elsewhere at once; of all else nobody knows what became.
+            event = runs.NoAnswer(reply.reason)
+        elif reply is NOT_ALLOWED:
+            event = runs.Refused("NotLeading")  # no fault of the worker's
+        else:
+            event = runs.Refused(reply.reason, pause=SUSPECT_SECONDS)
+        self._metrics.attempts.labels(type(event).__name__).inc()
+        self._answer(run_id, attempt, event)
+
+    async def _settle(self, run_id: str, attempt: int, call: _Call, body: bytes) -> None:
+        self._answer(run_id, attempt, _state(await self._ask(call, body=body)))
+
+    def _answer(self, run_id: str, attempt: int, event: runs.Event) -> None:
+        if self.inbox:
+            self.inbox.on_event(run_id, attempt, event)
+
+    async def _ask(self, call: _Call, *, body: bytes = b"", limit: int = protocol.MAX_BODY) -> Reply:
+        """A question, whose answer is waited for."""
+        answered: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+
+        def take(reply: Reply) -> None:
+            if not answered.done():
+                answered.set_result(reply)
+
+        head = self._head(call, body, {"content-type": "application/json"})
+        request = Request(head, body, on_reply=take, seconds=ASK_SECONDS, limit=limit, allowed=lambda: True)
+        self._channels.send(call.address, request)
+        return await answered
+
+    def _head(self, call: _Call, body: bytes, headers: dict[str, str]) -> bytes:
+        """The request line and the signed headers. All of it is ours: nothing in it comes from a user."""
+        signed = headers | self._signer.headers(call.message, body, now=time.time())
+        lines = "".join([f"{name}: {value}\r\n" for name, value in signed.items()])
+        length = f"content-length: {len(body)}\r\n" if body else ""
+        ip, port = call.address
+        host = f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
+        first = f"{call.method} {call.path} HTTP/1.1\r\nhost: {host}\r\naccept-encoding: identity\r\n"
+        return f"{first}{length}{lines}\r\n".encode("latin-1")
+
+    def _term(self, attempt: int) -> bytes:
+        return f'{{"attempt":{attempt},"epoch":{self._epoch()}}}'.encode()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)  # the loop holds only a weak reference
         task.add_done_callback(self._tasks.discard)
 
-    async def _execute(
-        self, run_id: str, attempt: int, call: _Call, *, headers: dict[str, str], body: bytes, seconds: float
-    ) -> None:
-        self._unsent -= 1
-        if not self._may_send():
-            self._answer(run_id, attempt, runs.Refused("NotLeading"))
-            return
-        answer = await self._request(call, headers=headers, body=body, seconds=seconds)
-        if isinstance(answer, _Failure):
-            # Only what certainly never left may go elsewhere at once; of all else nobody knows what became.
-            event: runs.Event = (
-                runs.Refused(answer.reason, pause=SUSPECT_SECONDS) if answer.unsent else runs.NoAnswer(answer.reason)
-            )
-        else:
-            event = protocol.read_answer(*answer)
-            if answer[0] == protocol.OK and (found := protocol.parse(answer[2])):
-                self._on_log(run_id, found.get("log"))
-        self._metrics.attempts.labels(type(event).__name__).inc()
-        self._answer(run_id, attempt, event)
 
-    async def _ask(self, run_id: str, attempt: int, call: _Call, *, fence: bool) -> None:
-        body = self._term(attempt) if fence else b""
-        self._answer(run_id, attempt, _state(await self._request(call, body=body, seconds=ASK_SECONDS)))
-
-    async def _cancel(self, run_id: str, attempt: int, call: _Call) -> None:
-        self._answer(run_id, attempt, _state(await self._request(call, body=self._term(attempt), seconds=ASK_SECONDS)))
-
-    def _term(self, attempt: int) -> bytes:
-        return f'{{"attempt":{attempt},"epoch":{self._epoch()}}}'.encode()
-
-    def _answer(self, run_id: str, attempt: int, event: runs.Event) -> None:
-        if self.inbox:
-            self.inbox.on_event(run_id, attempt, event)
-
-    async def _request(
-        self,
-        call: _Call,
-        *,
-        seconds: float,
-        headers: dict[str, str] | None = None,
-        body: bytes = b"",
-        limit: int = protocol.MAX_BODY,
-    ) -> "tuple[int, Any, bytes] | _Failure":
-        timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS)
-        sent = (headers or {"content-type": "application/json"}) | self._signer.headers(
-            call.message, body, now=time.time()
-        )
-        try:
-            async with self._session.request(
-                call.method, call.url, data=body or None, headers=sent, timeout=timeout, allow_redirects=False
-            ) as response:
-                content = await _capped(response, limit)
-                return response.status, response.headers, content
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            return _Failure(unsent=True, reason="ConnectionRefused", detail=str(error))
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            reason = "AnswerTimeout" if isinstance(error, TimeoutError) else "ConnectionLost"
-            return _Failure(unsent=False, reason=reason, detail=str(error))
-
-
-class _Failure:
-    """No answer. `unsent` is true when the request certainly never left."""
-
-    __slots__ = ("detail", "reason", "unsent")
-
-    def __init__(self, *, unsent: bool, reason: str, detail: str) -> None:
-        self.unsent, self.reason, self.detail = unsent, reason, detail
-
-
-async def _capped(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    """The body up to `limit` bytes; of a longer one nothing is believed, and the connection is closed."""
-    parts: list[bytes] = []
-    size = 0
-    async for part in response.content.iter_any():
-        size += len(part)
-        if size > limit:
-            response.close()
-            return b""
-        parts.append(part)
-    return b"".join(parts)
-
-
-def _state(answer: "tuple[int, Any, bytes] | _Failure") -> runs.Event:
+def _state(answer: Reply) -> runs.Event:
     """What the answer to a question about one run means."""
-    if isinstance(answer, _Failure):
+    if isinstance(answer, Failure):
         return runs.Unreachable()
-    status, _, body = answer
-    if status in (200, 202):
-        return protocol.read_state(protocol.parse(body))
+    if answer.status in (200, 202):
+        return protocol.read_state(protocol.parse(answer.body))
     # A plain endpoint knows no such path: it keeps no table and can never tell.
-    return runs.Forgotten() if status in protocol.NO_SUCH_PATH else runs.Unreachable()
+    return runs.Forgotten() if answer.status in protocol.NO_SUCH_PATH else runs.Unreachable()
 
 
 # What is asked about one run: the method, and the path below the run's own; None for the path of POST execute.
@@ -243,12 +201,10 @@ _ASKED: Final[dict[str, tuple[str, str | None]]] = {
 def _about(operation: str, run: runs.Run, worker: Worker) -> _Call:
     method, below = _ASKED[operation]
     path = protocol.EXECUTE if below is None else f"{protocol.RUNS}/{run.id}{below}"
-    return _Call(method, _url(worker, path), message_id(operation, worker.uid, run.id, run.attempt))
+    return _Call(method, _address(worker), path, message_id(operation, worker.uid, run.id, run.attempt))
 
 
-def _url(worker: Worker, path: str) -> str:
+def _address(worker: Worker) -> Address:
     """A worker's address is an IP literal: no name is ever looked up."""
-    address = worker.address
-    assert address is not None  # noqa: S101 - only a worker with an address is chosen or asked
-    host = f"[{address.ip}]" if ":" in address.ip else address.ip
-    return f"http://{host}:{address.port}{path}"
+    assert worker.address is not None  # noqa: S101 - only a worker with an address is chosen or asked
+    return worker.address
