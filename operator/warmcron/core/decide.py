@@ -12,9 +12,11 @@ from warmcron.core.schedule import Schedule
 from warmcron.core.tasks import NEVER, Task, TaskSpec
 from warmcron.spec.task import ConcurrencyPolicy, MissedRunPolicy
 
-# A tick this late is late, not missed: a change of leader (4 s) or a busy machine must not drop it under Skip,
-# nor fold several into one under RunLatest.
+# An outage this short leaves ticks late, not missed: a change of leader (4 s) or a busy machine must not drop them
+# under Skip, nor fold several into one under RunLatest.
 GRACE_SECONDS: Final = 10
+# After a longer one, only a tick that is due right now is not missed.
+ON_TIME_SECONDS: Final = 1
 # Ticks counted one by one after downtime. Beyond it the count says "at least": a second-by-second schedule
 # has 31 million ticks a year, and only those that the policy can use are worth finding.
 COUNTED: Final = 1000
@@ -77,19 +79,24 @@ def decide(task: Task, now: float) -> tuple[list[Decision], int]:
     cursor = latest[-1] if latest else task.history.cursor
     latest = [tick for tick in latest if tick not in task.adopted]
     total -= sum(task.history.cursor < tick <= cursor for tick in task.adopted)
-    chosen = _choose(spec, task.ref.uid, latest, now)
+    missed, fresh = _split(task, spec, latest, now)
+    chosen = _choose(spec, missed, fresh)
     decisions = _missed(spec, latest, chosen, total, now)
     active, queued = len(task.active), len(task.queued)
     for tick in chosen:
-        decision = admit(spec, tick, active=active, queued=queued)
+        in_turn = spec.missed_runs is MissedRunPolicy.RUN_ALL and tick in missed
+        decision = admit(spec, tick, active=active, queued=queued, in_turn=in_turn)
         active += isinstance(decision, Start | Replace)
         queued += isinstance(decision, Queue)
         decisions.append(decision)
     return decisions, cursor
 
 
-def admit(spec: TaskSpec, tick: int, *, active: int, queued: int) -> Decision:
-    """What the concurrency policy says to one tick while `active` runs go on and `queued` ticks wait."""
+def admit(spec: TaskSpec, tick: int, *, active: int, queued: int, in_turn: bool = False) -> Decision:
+    """What the concurrency policy says to one tick while `active` runs go on and `queued` ticks wait.
+
+    `in_turn` is a missed tick under RunAll, which promises it a run, as Forbid promises that none overlaps.
+    """
     if active == 0 and queued == 0:
         return Start(tick)
     match spec.concurrency:
@@ -98,26 +105,39 @@ def admit(spec: TaskSpec, tick: int, *, active: int, queued: int) -> Decision:
         case ConcurrencyPolicy.REPLACE:
             return Replace(tick)
         case ConcurrencyPolicy.QUEUE:
-            return Queue(tick) if queued < spec.max_queued else Skip(tick, Reason.QUEUE_FULL)
+            return Queue(tick) if queued < spec.max_queued or in_turn else Skip(tick, Reason.QUEUE_FULL)
+        case ConcurrencyPolicy.FORBID if in_turn:
+            return Queue(tick)
     return Skip(tick, Reason.CONCURRENT)
 
 
 def _missed(spec: TaskSpec, latest: list[int], chosen: list[int], total: int, now: float) -> list[Decision]:
-    """One record for all ticks that are not started because their time has passed."""
+    """Records for the ticks that are not started because their time has passed: one for each reason."""
     count = total - len(chosen)
-    if count == 0:
+    if count <= 0:
         return []
     dropped = [tick for tick in latest if tick not in chosen] or latest
-    in_time = spec.starting_deadline is None or now - dropped[-1] <= spec.starting_deadline
-    return [Skip(dropped[-1], Reason.MISSED if in_time else Reason.STARTING_DEADLINE, count)]
+    too_late = [tick for tick in dropped if spec.starting_deadline is not None and now - tick > spec.starting_deadline]
+    in_time = dropped[len(too_late) :]
+    if not too_late:
+        return [Skip(dropped[-1], Reason.MISSED, count)]
+    decisions: list[Decision] = [Skip(too_late[-1], Reason.STARTING_DEADLINE, count - len(in_time))]
+    return decisions + ([Skip(in_time[-1], Reason.MISSED, len(in_time))] if in_time else [])
 
 
-def _choose(spec: TaskSpec, uid: str, ticks: list[int], now: float) -> list[int]:
-    """The ticks worth starting: those merely late, and of the missed ones what the policy asks for."""
+def _split(task: Task, spec: TaskSpec, ticks: list[int], now: float) -> tuple[list[int], list[int]]:
+    """The ticks that may still start, as missed and merely late ones: by how long nobody has looked."""
+    oldest = spec.schedule.next_after(task.history.cursor)
+    waited = now - due_time(spec, task.ref.uid, oldest)
+    late = GRACE_SECONDS if waited <= GRACE_SECONDS else ON_TIME_SECONDS
     if spec.starting_deadline is not None:
         ticks = [tick for tick in ticks if now - tick <= spec.starting_deadline]
-    fresh = [tick for tick in ticks if now - due_time(spec, uid, tick) <= GRACE_SECONDS]
-    missed = ticks[: len(ticks) - len(fresh)]
+    fresh = [tick for tick in ticks if now - due_time(spec, task.ref.uid, tick) <= late]
+    return ticks[: len(ticks) - len(fresh)], fresh
+
+
+def _choose(spec: TaskSpec, missed: list[int], fresh: list[int]) -> list[int]:
+    """The ticks worth starting: those merely late, and of the missed ones what the policy asks for."""
     match spec.missed_runs:
         case MissedRunPolicy.RUN_ALL:
             return missed[-spec.max_missed :] + fresh
