@@ -12,6 +12,8 @@ from warmcron import probes
 from warmcron.config import Settings
 from warmcron.core import lease
 from warmcron.errors import ConfigError, KubeError
+from warmcron.history.history import History
+from warmcron.history.retention import Limits
 from warmcron.hub import Hub
 from warmcron.kube import client, translate, watch
 from warmcron.kube.elector import Elector
@@ -25,6 +27,8 @@ from warmcron.workers.signing import Signer
 log = structlog.get_logger("warmcron")
 
 FLUSH_SECONDS: Final = 0.7
+HISTORY_SECONDS: Final = 2.0
+DAY: Final = 86_400
 
 
 class App:
@@ -47,6 +51,8 @@ class App:
         # Before kopf: what exists when it starts it leaves alone when it stops; we stop in `_stop`, in our order.
         for work in (self._engine.run(), self._recorder.run(), self._sync.run(), self._stand()):
             self._services.append(asyncio.create_task(work))
+        if self._history:
+            self._services.append(asyncio.create_task(self._history.run()))
         failed = asyncio.create_task(self._first_failure())
         try:
             await kopf.operator(
@@ -69,6 +75,8 @@ class App:
             for runner in runners:
                 await runner.cleanup()
             await self._hub.close()
+            if self._history:
+                await self._history.close(HISTORY_SECONDS)
             await self._kube.close()
             await self._lease_kube.close()
 
@@ -77,6 +85,7 @@ class App:
         self._kube = client.KubeClient(self._connection, timeout=15, limit=settings.status_writers + 2)
         self._lease_kube = client.KubeClient(self._connection, timeout=settings.lease_duration_seconds / 2, limit=2)
         self._elector = self._make_elector()
+        self._history = self._make_history()
         self._hub = Hub(
             gate=self._elector,
             recorder=self,
@@ -86,6 +95,7 @@ class App:
             signer=self._signer(),
             metrics=self._metrics,
             random=self._random,
+            journal=self._history.journal if self._history else None,
         )
         self._engine = self._hub.engine
         self._recorder = Recorder(
@@ -111,6 +121,25 @@ class App:
         signer = self._settings.signer()
         log.info("requests to workers are signed", public_keys=signer.public_keys)
         return signer
+
+    def _make_history(self) -> History | None:
+        settings = self._settings
+        url = settings.history()
+        if not url:
+            return None
+        return History(
+            url=url,
+            limits=Limits(
+                seconds=settings.history_days * DAY,
+                runs=settings.history_runs,
+                line_seconds=settings.history_log_days * DAY,
+                lines=settings.history_log_lines,
+            ),
+            epoch=lambda: self._elector.epoch,
+            leading=self._elector.may_send,
+            herd=lambda: self._hub.dispatcher.herd(),  # noqa: PLW0108 - the hub is made after this
+            registry=self._metrics.registry,
+        )
 
     def _make_elector(self) -> Elector:
         settings = self._settings

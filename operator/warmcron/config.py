@@ -47,10 +47,28 @@ class Settings(BaseSettings):
     status_interval_seconds: float = Field(5.0, ge=0, le=300, description="Least pause between writes of one task.")
     resync_seconds: float = Field(900.0, ge=10, description="How often the whole state is listed and compared.")
 
+    history_url: str = Field(
+        "", description="Where runs are remembered: sqlite:////file or postgresql://…; empty for nowhere."
+    )
+    history_url_file: Path | None = Field(None, description="File that holds that URL, for one with a password.")
+    history_days: float = Field(30, gt=0, description="Runs older than this are forgotten.")
+    history_runs: int = Field(1_000_000, ge=1000, description="At most so many runs are remembered.")
+    history_log_days: float = Field(7, gt=0, description="Log lines older than this are forgotten.")
+    history_log_lines: int = Field(2_000_000, ge=1000, description="At most so many log lines are remembered.")
+
     @field_validator("watch_namespaces", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    def history(self) -> str:
+        """The URL of the history's database; empty where none is kept."""
+        if self.history_url_file is None:
+            return self.history_url
+        try:
+            return self.history_url_file.read_text().strip()
+        except OSError as error:
+            raise ConfigError(f"WARMCRON_HISTORY_URL_FILE: cannot be read: {error.strerror}") from None
 
     def callback_key(self) -> bytes:
         """The key for callback tokens; one made up for this process where no file is given and nobody shares it."""

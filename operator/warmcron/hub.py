@@ -7,19 +7,22 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import structlog
 
 from warmcron.core.pool import Worker
+from warmcron.core.runs import Run
 from warmcron.core.tasks import PoolKey, Problem
 from warmcron.engine import Engine
-from warmcron.engine.ports import Gate, Recorder
+from warmcron.engine.ports import Gate, Journal, Recorder
+from warmcron.history.nothing import Nothing
 from warmcron.kube import translate
 from warmcron.observe import Metrics
-from warmcron.workers.callbacks import Callbacks, log_lines
+from warmcron.workers.callbacks import Callbacks
 from warmcron.workers.dispatcher import Dispatcher
 from warmcron.workers.protocol import Report
+from warmcron.workers.reports import Archive, Reports
 from warmcron.workers.signing import Signer
 from warmcron.workers.tokens import Tokens
 
@@ -37,6 +40,13 @@ class WallClock:
         return time.time()
 
 
+class Kept(Journal, Archive, Protocol):
+    """What keeps the past: told by the engine and by the workers."""
+
+    def follow(self) -> None:
+        """Our term is over: the next leader tells what goes on."""
+
+
 class Hub:
     """One replica's engine and how it talks to workers.
 
@@ -46,6 +56,7 @@ class Hub:
         leader_address: where the replica that leads takes callbacks; empty for this one.
         callback_url: where workers report what they could not finish at once.
         signer: signs every request to a worker; who starts workers gives them its public keys.
+        journal: where the past is kept; None for nowhere.
     """
 
     def __init__(  # noqa: PLR0913 - what it is wired to, each by name
@@ -59,11 +70,15 @@ class Hub:
         signer: Signer,
         metrics: Metrics,
         random: Random,
+        journal: Kept | None = None,
     ) -> None:
         self._gate = gate
+        self._journal = Nothing() if journal is None else journal
         self._metrics = metrics
         self._talks: set[asyncio.Task[None]] = set()
+        clock = WallClock()
         tokens = Tokens(callback_key)
+        reports = Reports(archive=self._journal, find=self._run, now=clock.now)
         self.dispatcher = Dispatcher(
             may_send=gate.may_send,
             epoch=lambda: gate.epoch,
@@ -71,20 +86,30 @@ class Hub:
             signer=signer,
             tokens=tokens,
             metrics=metrics,
-            on_log=log_lines,
+            reports=reports,
         )
         self.engine = Engine(
-            clock=WallClock(), gate=gate, sender=self.dispatcher, recorder=recorder, observer=metrics, random=random
+            clock=clock,
+            gate=gate,
+            sender=self.dispatcher,
+            recorder=recorder,
+            observer=metrics,
+            journal=self._journal,
+            random=random,
         )
         self.dispatcher.inbox = self.engine
         self.callbacks = Callbacks(
             inbox=self.engine,
+            reports=reports,
             known=lambda run_id: run_id in self.engine.runner.runs,
             ready=lambda: self.engine.settled,
             leader=leader_address,
             tokens=tokens,
             metrics=metrics,
         )
+
+    def _run(self, run_id: str) -> Run | None:
+        return self.engine.runner.runs.get(run_id)
 
     async def close(self) -> None:
         """Ends what is under way."""
@@ -128,6 +153,7 @@ class Hub:
         self._metrics.leader.set(0)
         self._hush()
         self.engine.follow()
+        self._journal.follow()
 
     def refresh_metrics(self) -> None:
         """Brings the gauges up to date, just before somebody reads them."""

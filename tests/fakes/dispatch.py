@@ -10,9 +10,12 @@ from typing import Any
 from warmcron.core import runs
 from warmcron.core.pool import Address, Worker
 from warmcron.core.tasks import PoolKey, Problem, TaskRef, TaskSpec
+from warmcron.history.model import LogRow
+from warmcron.history.nothing import Nothing
 from warmcron.kube import translate
 from warmcron.observe import Metrics
 from warmcron.workers.dispatcher import Dispatcher
+from warmcron.workers.reports import Reports
 from warmcron.workers.signing import Signer
 from warmcron.workers.tokens import Tokens
 
@@ -32,6 +35,16 @@ class Inbox:
         return (await asyncio.wait_for(self.events.get(), 60))[2]
 
 
+class Kept(Nothing):
+    """Remembers log lines."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def lines(self, found: list[LogRow]) -> None:
+        self.texts += [line.text for line in found]
+
+
 class Sending:
     """One dispatcher and what came of it."""
 
@@ -39,7 +52,7 @@ class Sending:
         self.signer = signer or Signer.made()
         self.inbox = Inbox()
         self.epoch = 1
-        self.logged: list[object] = []
+        self.archive = Kept()
         self.dispatcher = Dispatcher(
             may_send=lambda: True,
             epoch=lambda: self.epoch,
@@ -47,7 +60,7 @@ class Sending:
             signer=self.signer,
             tokens=Tokens(b"k" * 32),
             metrics=Metrics(),
-            on_log=lambda _, lines: self.logged.append(lines),
+            reports=Reports(archive=self.archive, find=lambda _: None, now=time.time, echo=False),
         )
         self.dispatcher.inbox = self.inbox
 

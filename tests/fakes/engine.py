@@ -10,6 +10,8 @@ from warmcron.core import runs, status, times
 from warmcron.core.pool import Address, Worker
 from warmcron.core.tasks import PoolKey, Problem, RunRecord, Task, TaskRef, Trigger
 from warmcron.engine import Engine
+from warmcron.engine.ports import Journal
+from warmcron.history.nothing import Nothing
 from warmcron.kube import translate
 
 START = times.epoch("2026-11-24T12:00:00Z")
@@ -98,18 +100,20 @@ class World:
     Tasks are given as the YAML of their spec would be, and go through the same translation as the real ones.
     """
 
-    def __init__(self, *, leading: bool = True, now: float = START) -> None:
+    def __init__(self, *, leading: bool = True, now: float = START, journal: Journal | None = None) -> None:
         self.clock = FakeClock(now)
         self.gate = FakeGate()
         self.sender = FakeSender(self.clock)
         self.recorder = FakeRecorder()
         self.observer = FakeObserver()
+        self.journal = Nothing() if journal is None else journal
         self.engine = Engine(
             clock=self.clock,
             gate=self.gate,
             sender=self.sender,
             recorder=self.recorder,
             observer=self.observer,
+            journal=self.journal,
             random=Random(7),
         )
         if leading:

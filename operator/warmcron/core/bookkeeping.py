@@ -7,13 +7,17 @@ from warmcron.core.tasks import RunRecord, Task, tick_run_id
 MISSED = (Reason.MISSED, Reason.STARTING_DEADLINE)
 
 
-def skip(task: Task, tick: int, reason: str, *, count: int = 1, trigger: str = "Schedule", run_id: str = "") -> None:
-    """Ticks up to this one are not started; none of them ends without a word."""
+def skip(
+    task: Task, tick: int, reason: str, *, count: int = 1, trigger: str = "Schedule", run_id: str = ""
+) -> RunRecord:
+    """Ticks up to this one are not started; none of them ends without a word, which is the record returned."""
     task.history.skipped += count
     if reason in MISSED:
         task.history.missed += count
     run_id = run_id or tick_run_id(task.ref.uid, tick)
-    remember(task, RunRecord(run_id, tick, trigger, "Skipped", reason, "", 0, None, 0.0))
+    record = RunRecord(run_id, tick, trigger, "Skipped", reason, "", 0, None, 0.0)
+    remember(task, record)
+    return record
 
 
 def count(task: Task, run: runs.Run, record: RunRecord, now: float) -> None:

@@ -14,6 +14,7 @@ DEFAULT_CONCURRENCY: Final = 100
 # A worker that refused a connection is left alone until its probe has had time to say what is wrong, or this long.
 SUSPECT_SECONDS: Final = 5.0
 UNKNOWN_HANDLER: Final = "handler not registered"
+FAILED_HERE: Final = "an earlier attempt failed here"
 
 
 class Address(NamedTuple):
@@ -56,9 +57,14 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class Picked:
-    """This worker gets the run."""
+    """This worker gets the run.
+
+    Attributes:
+        filtered: why each pod that was passed over could not take it, by pod name.
+    """
 
     worker: Worker
+    filtered: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +152,12 @@ class Pool:
         if not free:
             return NoWorker(_nobody(members.values(), filtered), tuple(filtered))
         fresh = [worker for worker in free if worker.uid not in avoid] or free
+        if len(fresh) < len(free):
+            filtered += [(worker.name, FAILED_HERE) for worker in free if worker.uid in avoid]
         worker = self._choose(key, fresh, routing, routing_key)
         self._picks += 1
         worker.last_picked = self._picks
-        return Picked(worker)
+        return Picked(worker, tuple(filtered))
 
     def _unfit(self, worker: Worker, handler: str, now: float) -> str:
         """Why a worker cannot take a run; empty if it can."""

@@ -25,7 +25,7 @@ from warmcron.core.tasks import (
     tick_run_id,
 )
 from warmcron.engine import takeover
-from warmcron.engine.ports import Clock, Gate, Observer, Recorder, Sender
+from warmcron.engine.ports import Clock, Gate, Journal, Observer, Recorder, Sender
 from warmcron.engine.runner import Runner
 from warmcron.workers.protocol import Abilities, Report
 
@@ -38,7 +38,7 @@ SLEEP_SECONDS_MAX: Final = 60.0
 class Engine:
     """All tasks and workers, and what becomes of their ticks."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the ports it needs, each by name
         self,
         *,
         clock: Clock,
@@ -46,12 +46,13 @@ class Engine:
         sender: Sender,
         recorder: Recorder,
         observer: Observer,
+        journal: Journal,
         random: Random,
     ) -> None:
         self.tasks = Tasks()
         self.pool = Pool(random)
         self._clock, self._gate = clock, gate
-        self._recorder, self._observer = recorder, observer
+        self._recorder, self._observer, self._journal = recorder, observer, journal
         self._asking: set[PoolKey] = set()  # pools that have not yet told this leader what they have
         self._leading = False
         self._wake = asyncio.Event()
@@ -62,6 +63,7 @@ class Engine:
             sender=sender,
             recorder=recorder,
             observer=observer,
+            journal=journal,
             random=random,
             on_alarm=self._wake.set,
             on_ended=self._on_ended,
@@ -264,8 +266,9 @@ class Engine:
         )
 
     def _skip(self, task: Task, tick: int, reason: str, count: int) -> None:
-        bookkeeping.skip(task, tick, reason, count=count)
+        record = bookkeeping.skip(task, tick, reason, count=count)
         self._observer.skipped(task, reason, count)
+        self._journal.skipped(task.ref, task.spec, record, count, self._clock.now())
 
     def _on_ended(self, run: runs.Run, record: RunRecord) -> None:
         task = self.tasks.get(run.task.uid)
@@ -306,6 +309,8 @@ class Engine:
         now = self._clock.now()
         resumed = task.history.suspended and task.spec is not None and not task.spec.suspend
         bookkeeping.settle(task, now, moved=resumed, workers=self._ready_workers(task))
+        for record in task.history.recent:
+            self._journal.recalled(task.ref, task.spec, record)
         for found in takeover.runs_of(task, reports, now):
             if found.run.id not in self.runner.runs:
                 task.active.add(found.run.id)
@@ -335,7 +340,8 @@ class Engine:
         if trigger.problem:
             decision = decide.Skip(ticket.tick, trigger.problem.message)
         if isinstance(decision, decide.Skip):
-            bookkeeping.skip(task, ticket.tick, decision.reason, trigger="Manual", run_id=ticket.run_id)
+            record = bookkeeping.skip(task, ticket.tick, decision.reason, trigger="Manual", run_id=ticket.run_id)
+            self._journal.skipped(task.ref, spec, record, 1, now)
             self._observer.skipped(task, trigger.problem.reason if trigger.problem else decision.reason, 1)
             return
         self._admit(task, decision, ticket, now)

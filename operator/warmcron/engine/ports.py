@@ -4,7 +4,7 @@ from typing import Protocol
 
 from warmcron.core import runs
 from warmcron.core.pool import Worker
-from warmcron.core.tasks import RunRecord, Task
+from warmcron.core.tasks import RunRecord, Task, TaskRef, TaskSpec
 
 
 class Clock(Protocol):
@@ -59,3 +59,25 @@ class Observer(Protocol):
 
     def ignored(self, event: runs.Event) -> None:
         """An answer or callback came too late, twice, or for a run that is not here."""
+
+
+class Journal(Protocol):
+    """Is told what happens to runs, for whoever asks later. Returns at once, raises nothing, decides nothing."""
+
+    def changed(self, run: runs.Run) -> None:
+        """A run has begun, was taken over or has moved on: it is read again before its next change matters."""
+
+    def sent(self, run: runs.Run, filtered: tuple[tuple[str, str], ...], now: float) -> None:
+        """An attempt goes to the worker that the run names; `filtered` says why others were passed over."""
+
+    def answered(self, run: runs.Run, attempt: int, pod_uid: str, event: runs.Event, now: float) -> None:
+        """Something was heard of that attempt on that pod."""
+
+    def ended(self, run: runs.Run, record: RunRecord, now: float) -> None:
+        """A run is over."""
+
+    def skipped(self, task: TaskRef, spec: TaskSpec | None, record: RunRecord, count: int, now: float) -> None:
+        """`count` ticks up to the record's were not started."""
+
+    def recalled(self, task: TaskRef, spec: TaskSpec | None, record: RunRecord) -> None:
+        """The leader before ended this run; whether it lived to say so here is not known."""

@@ -12,7 +12,7 @@ from warmcron.core import runs, status
 from warmcron.core.decide import Reason
 from warmcron.core.pool import SUSPECT_SECONDS, NoWorker, Picked, Pool, Worker
 from warmcron.core.tasks import NEVER, PoolKey, RunRecord
-from warmcron.engine.ports import Clock, Gate, Observer, Recorder, Sender
+from warmcron.engine.ports import Clock, Gate, Journal, Observer, Recorder, Sender
 from warmcron.spec.task import NoWorkerPolicy
 
 # Runs of a pool's line that are looked at when a place comes free.
@@ -37,6 +37,7 @@ class Runner:
         sender: Sender,
         recorder: Recorder,
         observer: Observer,
+        journal: Journal,
         random: Random,
         on_alarm: Callable[[], None],
         on_ended: Callable[[runs.Run, RunRecord], None],
@@ -44,7 +45,7 @@ class Runner:
         self.runs: dict[str, runs.Run] = {}
         self._pool, self._clock, self._gate = pool, clock, gate
         self._sender, self._recorder, self._observer = sender, recorder, observer
-        self._random = random
+        self._journal, self._random = journal, random
         self._on_alarm, self._on_ended = on_alarm, on_ended
         self._alarms: list[tuple[float, str]] = []
         self._lines: dict[PoolKey, dict[str, None]] = {}  # runs without a worker, in order of arrival
@@ -52,11 +53,13 @@ class Runner:
     def begin(self, run: runs.Run) -> None:
         """A run begins: it is sent at once, or waits for a worker."""
         self.runs[run.id] = run
+        self._journal.changed(run)
         self._send(run, self._clock.now())
 
     def adopt(self, run: runs.Run, event: runs.Event | None) -> None:
         """Takes over a run of the leader before, with what its worker says of it; None if it said nothing."""
         self.runs[run.id] = run
+        self._journal.changed(run)
         if not run.pod_uid:  # it was waiting for a worker, or for its next attempt
             self._send(run, self._clock.now())
             return
@@ -100,7 +103,7 @@ class Runner:
     def feed(self, run: runs.Run, event: runs.Event) -> None:
         """Takes an event into a run and does what follows from it."""
         now = self._clock.now()
-        pod, state = run.pod_uid, run.state
+        pod, state, attempt = run.pod_uid, run.state, run.attempt
         worker = self._pool.get(pod) if pod else None
         step = runs.advance(run, event, now=now, random=self._random)
         if worker:
@@ -109,6 +112,9 @@ class Runner:
                 worker.runs.discard(run.id)
         if run.state is not state:
             self._recorder.note(run.task.uid, urgent=False)
+            self._journal.changed(run)
+        if pod and not isinstance(step, runs.Ignore):
+            self._journal.answered(run, attempt, pod, event, now)
         self._do(run, step, worker, now)
         if isinstance(step, runs.Ignore):
             self._observer.ignored(event)
@@ -169,11 +175,12 @@ class Runner:
         match choice:
             case NoWorker(reason):
                 self._wait_for_worker(run, reason, now)
-            case Picked(worker):
+            case Picked(worker, filtered):
                 first = run.started is None
                 self._leave_line(run)
                 self.feed(run, runs.Sent(worker.name, worker.uid))  # 4. remember before sending
                 worker.runs.add(run.id)
+                self._journal.sent(run, filtered, now)
                 if first:
                     self._observer.started(run, now - run.scheduled)
                 # A crash here leaves nothing behind: the tick is after the cursor and the next leader sends it.
@@ -185,7 +192,9 @@ class Runner:
             self._end(run, end, now)
             return
         spec = run.spec
-        run.reason = reason
+        if run.reason != reason:
+            run.reason = reason
+            self._journal.changed(run)
         self._lines.setdefault(spec.pool, {})[run.id] = None
         self._recorder.note(run.task.uid, urgent=False)
         until = [w.busy_until for w in self._pool.of(spec.pool) if w.ready and w.busy_until > now]
@@ -238,6 +247,7 @@ class Runner:
             worker.runs.discard(run.id)
         record = status.record(run, now)
         self._observer.ended(run, record)
+        self._journal.ended(run, record, now)
         self._on_ended(run, record)
         if worker:
             self.serve_line(worker.pool)

@@ -10,6 +10,7 @@ Row = TypeVar("Row")
 
 # Every state that a run is shown in; the last five are final.
 STATES = ("Pending", "Running", "Succeeded", "Failed", "Cancelled", "Skipped", "Unknown")
+FINAL = STATES[2:]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,8 @@ class AttemptRow:
         answer: the kind of answer (`Finished`, `Accepted`, `Refused`, `NoAnswer`, …); empty while there is none.
         filtered: the pods that were passed over when this one was chosen, each with its reason.
         chosen_by: the routing policy that chose it.
+        error: what the worker said went wrong: `type`, `message`, `traceback`; None if it said nothing.
+        scheduled: the run's.
     """
 
     run_id: str
@@ -66,11 +69,18 @@ class AttemptRow:
     reason: str = ""
     chosen_by: str = ""
     filtered: tuple[tuple[str, str], ...] = ()
+    error: dict[str, Any] | None = None
+    scheduled: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogRow:
-    """One line that a handler printed or logged. `seq` counts within the run, in order of arrival."""
+    """One line that a handler printed or logged.
+
+    Attributes:
+        seq: grows within the run, with gaps: by attempt, then by the worker's own numbers (see `line_seq`).
+        level: of a line of the logging module; empty for one that was printed.
+    """
 
     run_id: str
     attempt: int
@@ -78,6 +88,16 @@ class LogRow:
     time: float
     stream: str
     text: str
+    level: str = ""
+
+
+def line_seq(attempt: int, event: int, index: int) -> int:
+    """The `seq` of a line: its attempt, the number of the worker's event that brought it, its place in there.
+
+    Every replica and every repetition of the event gives the line the same number, so that a line is kept once. It
+    fits the 53 bits that JSON readers keep exactly: 111 attempts, ten digits of events, 1,000 lines in each.
+    """
+    return attempt * 10**13 + min(event, 10**10 - 1) * 1000 + index
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +106,8 @@ class RunFilter:
 
     Attributes:
         namespaces: None for every namespace.
-        text: found in the run's id, task, reason, or in one of its log lines.
+        text: found in the run's id, task, reason, or in one of its log lines. In reasons and lines it is sought by
+            words: each word of it must begin one of theirs, in any order.
         since, until: bounds of the scheduled time, [since, until).
     """
 

@@ -4,30 +4,20 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import aiohttp
-import structlog
 from aiohttp import web
 
 from warmcron.core import runs
 from warmcron.observe import Metrics
 from warmcron.workers import protocol
 from warmcron.workers.dispatcher import Inbox
+from warmcron.workers.reports import Reports
 from warmcron.workers.tokens import Tokens
-
-log = structlog.get_logger("warmcron.callbacks")
 
 MAX_REPORT: Final = 2 * 1024 * 1024
 FORWARDED: Final = "x-warmcron-forwarded"
 FORWARD_SECONDS: Final = 5.0
-LINES: Final = 1000
-LINE_LIMIT: Final = 16 * 1024
-
-
-def log_lines(run_id: str, lines: object) -> None:
-    """What a handler printed or logged, as log lines of ours with its run id. Bounded: it is hostile input."""
-    for line in lines[:LINES] if isinstance(lines, list) else ():
-        if isinstance(line, dict) and isinstance(line.get("text"), str):
-            text = "".join(char if char.isprintable() else " " for char in line["text"][:LINE_LIMIT])
-            log.info("task output", run_id=run_id, stream=str(line.get("stream", ""))[:16], text=text)
+# Runs of which the last number is remembered, before those that have ended are forgotten.
+MOST_SEEN: Final = 20_000
 
 
 class Callbacks:
@@ -35,24 +25,27 @@ class Callbacks:
 
     Args:
         inbox: where events go.
+        reports: where log lines, progress and results go.
         ready: whether we lead and know what runs; before that a report is asked for again, not lost.
         leader: address of the replica that leads, empty if it is unknown or this one.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it is wired to, each by name
         self,
         *,
         inbox: Inbox,
+        reports: Reports,
         known: Callable[[str], bool],
         ready: Callable[[], bool],
         leader: Callable[[], str],
         tokens: Tokens,
         metrics: Metrics,
     ) -> None:
-        self._inbox, self._known = inbox, known
+        self._inbox, self._reports, self._known = inbox, reports, known
         self._ready, self._leader = ready, leader
         self._tokens, self._metrics = tokens, metrics
         self._session: aiohttp.ClientSession | None = None
+        self._seen: dict[str, tuple[int, int]] = {}  # attempt and last number kept, by run
 
     def app(self) -> web.Application:
         """The application to serve."""
@@ -68,9 +61,12 @@ class Callbacks:
         yield
         await self._session.close()
 
-    async def _events(self, request: web.Request) -> web.StreamResponse:
+    async def _events(self, request: web.Request) -> web.StreamResponse:  # noqa: PLR0911 - one for each refusal
         run_id = request.match_info["run_id"]
-        body = await request.read()
+        try:
+            body = await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            return self._refuse(413, "oversized", f"a report has at most {MAX_REPORT} bytes")
         report = protocol.parse(body)
         if report is None or not isinstance(report.get("events"), list):
             return self._refuse(400, "malformed", "expected a JSON object with a list named events")
@@ -88,20 +84,43 @@ class Callbacks:
         return web.json_response({"lastSeq": self._take(run_id, attempt, report["events"])})
 
     def _take(self, run_id: str, attempt: int, events: list[Any]) -> int:
-        last = 0
+        """Hands each event on once: a worker repeats what it saw no answer to."""
+        seen, kept = self._seen.get(run_id, (attempt, 0))
+        last = kept if seen == attempt else 0
         for event in events:
             if not isinstance(event, dict):
                 continue
             sequence = event.get("seq")
-            last = max(last, sequence if isinstance(sequence, int) else 0)
-            match event.get("type"):
-                case "Started":
-                    self._inbox.on_event(run_id, attempt, runs.Accepted())
-                case "Log":
-                    log_lines(run_id, event.get("lines"))
-                case "Finished":
-                    self._inbox.on_event(run_id, attempt, protocol.finished(str(event.get("outcome")), event))
+            number = sequence if isinstance(sequence, int) and sequence > 0 else 0
+            if 0 < number <= last:
+                self._metrics.late.inc()
+                continue
+            last = max(last, number)
+            self._hand_on(run_id, attempt, number, event)
+        if attempt >= seen:
+            self._remember(run_id, attempt, last)
         return last
+
+    def _hand_on(self, run_id: str, attempt: int, number: int, event: dict[str, Any]) -> None:
+        match event.get("type"):
+            case "Started":
+                self._inbox.on_event(run_id, attempt, runs.Accepted())
+            case "Log":
+                self._reports.lines(run_id, attempt, number, event.get("lines"))
+            case "Progress":
+                self._reports.progress(run_id, attempt, event)
+            case "Finished":
+                self._reports.finished(run_id, attempt, event)
+                self._inbox.on_event(run_id, attempt, protocol.finished(str(event.get("outcome")), event))
+
+    def _remember(self, run_id: str, attempt: int, last: int) -> None:
+        # Forgotten over a change of leader: what is repeated then is kept once by its number in the history.
+        if len(self._seen) >= MOST_SEEN:
+            self._seen = {key: value for key, value in self._seen.items() if self._known(key)}
+        if self._known(run_id):
+            self._seen[run_id] = (attempt, last)
+        else:
+            self._seen.pop(run_id, None)
 
     async def _forward(self, request: web.Request, body: bytes) -> web.StreamResponse:
         leader = self._leader()

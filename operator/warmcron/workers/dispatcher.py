@@ -15,11 +15,14 @@ from warmcron.observe import Metrics
 from warmcron.workers import protocol
 from warmcron.workers.channel import NOT_ALLOWED, Answer, Failure, Reply, Request
 from warmcron.workers.channels import Channels
+from warmcron.workers.reports import Reports
 from warmcron.workers.signing import Signer, message_id
 from warmcron.workers.tokens import Tokens
 
 ANSWER_SECONDS: Final = protocol.INLINE_SECONDS + 3.0
 ASK_SECONDS: Final = 2.0
+# What an answer has that says more than how the run went.
+SAYING: Final = (b'"log"', b'"result"', b'"error"')
 # A list of 10,000 runs; only a leader that takes over reads it.
 MAX_LIST: Final = 8 * 1024 * 1024
 
@@ -48,7 +51,7 @@ class Dispatcher:
         epoch: the number of the term, which goes into every request.
         callback_url: where workers report what they could not finish at once.
         signer: signs every request, also those that only ask.
-        on_log: what a handler printed, from an inline answer.
+        reports: where log lines and results of inline answers go.
     """
 
     def __init__(  # noqa: PLR0913 - what it is wired to, each by name
@@ -60,12 +63,12 @@ class Dispatcher:
         signer: Signer,
         tokens: Tokens,
         metrics: Metrics,
-        on_log: Callable[[str, object], None],
+        reports: Reports,
     ) -> None:
         self.inbox: Inbox | None = None
         self._may_send, self._epoch = may_send, epoch
         self._callback_url = callback_url.rstrip("/")
-        self._signer, self._tokens, self._metrics, self._on_log = signer, tokens, metrics, on_log
+        self._signer, self._tokens, self._metrics, self._reports = signer, tokens, metrics, reports
         self._tasks: set[asyncio.Task[None]] = set()
         self._channels = Channels()
 
@@ -128,8 +131,11 @@ class Dispatcher:
         """What became of a request to execute."""
         if isinstance(reply, Answer):
             event = protocol.read_answer(reply.status, reply.headers, reply.body)
-            if reply.status == protocol.OK and b'"log"' in reply.body:  # parsed again only where it is worth it
-                self._on_log(run_id, (protocol.parse(reply.body) or {}).get("log"))
+            if reply.status == protocol.OK and any(word in reply.body for word in SAYING):
+                # Parsed again only where it is worth it.
+                found = protocol.parse(reply.body) or {}
+                self._reports.lines(run_id, attempt, 0, found.get("log"))
+                self._reports.finished(run_id, attempt, found)
         elif not reply.unsent:
             # Only what certainly never left may go elsewhere at once; of all else nobody knows what became.
             event = runs.NoAnswer(reply.reason)
@@ -141,7 +147,11 @@ class Dispatcher:
         self._answer(run_id, attempt, event)
 
     async def _settle(self, run_id: str, attempt: int, call: _Call, body: bytes) -> None:
-        self._answer(run_id, attempt, _state(await self._ask(call, body=body)))
+        answer = await self._ask(call, body=body)
+        event = _state(answer)
+        if isinstance(event, runs.Finished) and isinstance(answer, Answer):
+            self._reports.finished(run_id, attempt, protocol.parse(answer.body) or {})
+        self._answer(run_id, attempt, event)
 
     def _answer(self, run_id: str, attempt: int, event: runs.Event) -> None:
         if self.inbox:

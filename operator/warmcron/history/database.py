@@ -1,0 +1,213 @@
+"""The connection to the history's database: which one its URL names, how it is opened, and whose fault an error is.
+
+SQLite has one writer connection, whatever its version: two connections that write or checkpoint at once can corrupt
+a database of SQLite before 3.51.3 (the WAL-reset fault). Readers are opened read-only, so they never checkpoint.
+"""
+
+import asyncio
+import fcntl
+import io
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+import alembic.command
+import alembic.config
+import alembic.util
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+from warmcron.errors import ConfigError, HistoryError
+
+log = structlog.get_logger("warmcron.history")
+
+READERS: Final = 4
+READ_SECONDS: Final = 5.0
+WRITE_SECONDS: Final = 30.0
+CONNECT_SECONDS: Final = 3.0
+# The full-text index that the search over log lines needs.
+OLDEST_SQLITE: Final = (3, 35, 0)
+# Any number that nobody else uses in this database: replicas that start together migrate one after the other.
+MIGRATION_LOCK: Final = 0x7761726D
+MIGRATIONS: Final = "warmcron.history:migrations"
+
+
+def parse(text: str) -> URL:
+    """The URL, checked; raises ConfigError that says what is wrong without repeating a password."""
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise ConfigError("WARMCRON_HISTORY_URL: is no URL; write sqlite:///FILE or postgresql://…") from None
+    match url.get_backend_name():
+        case "sqlite":
+            if not url.database or url.database == ":memory:":
+                raise ConfigError("WARMCRON_HISTORY_URL: names no file; write sqlite:////absolute/path.db")
+            if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+                raise ConfigError(f"WARMCRON_HISTORY_URL: SQLite {sqlite3.sqlite_version} is too old: 3.35 or later")
+            return url.set(drivername="sqlite+aiosqlite")
+        case "postgresql":
+            return url.set(drivername="postgresql+asyncpg")
+    raise ConfigError(f"WARMCRON_HISTORY_URL: {url.get_backend_name()} is not supported; use sqlite or postgresql")
+
+
+class RowError(HistoryError):
+    """The history's database is well, but takes one of the rows never."""
+
+
+class Database:
+    """One database. Everything that goes wrong with it is a HistoryError.
+
+    Args:
+        url: as `parse` returns it.
+    """
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+        self.sqlite = url.get_backend_name() == "sqlite"
+        self._writer: AsyncEngine | None = None
+        self._reader: AsyncEngine | None = None
+        self._lock: io.BufferedWriter | None = None
+
+    @property
+    def shared(self) -> bool:
+        """Whether every replica sees the same rows."""
+        return not self.sqlite
+
+    async def open(self) -> None:
+        """Connects and brings the tables up to date. May be tried again after a HistoryError."""
+        async with _blamed(WRITE_SECONDS):
+            if self._writer is None:
+                self._connect()
+            assert self._writer is not None  # noqa: S101 - set by _connect
+            async with self._writer.connect() as connection:
+                await connection.run_sync(_migrate)
+                await connection.commit()
+
+    async def close(self) -> None:
+        """Ends all connections."""
+        for engine in (self._reader, self._writer):
+            if engine is not None:
+                await engine.dispose()
+        self._reader = self._writer = None
+        if self._lock:
+            self._lock.close()
+            self._lock = None
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction: committed at the end, undone by an error."""
+        async with _blamed(WRITE_SECONDS), _opened(self._writer).begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A connection to read from."""
+        async with _blamed(READ_SECONDS), _opened(self._reader).connect() as connection:
+            yield connection
+
+    def _connect(self) -> None:
+        if self.sqlite:
+            self._connect_sqlite(Path(str(self._url.database)).absolute())
+            return
+        query = dict(self._url.query)
+        arguments: dict[str, Any] = {
+            "timeout": CONNECT_SECONDS,
+            "command_timeout": WRITE_SECONDS,
+            "server_settings": {"application_name": "warmcron", "jit": "off"},
+        }
+        if mode := query.pop("sslmode", None):
+            arguments["ssl"] = mode
+        self._writer = self._reader = create_async_engine(
+            self._url.set(query=query),
+            connect_args=arguments,
+            pool_size=READERS + 1,
+            max_overflow=0,
+            pool_timeout=READ_SECONDS,
+            pool_pre_ping=True,
+        )
+
+    def _connect_sqlite(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if self._lock is None:
+            lock = path.with_name(path.name + ".lock").open("wb")
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                lock.close()
+                raise HistoryError(f"{path} is written by another process; give each its own file") from None
+            self._lock = lock
+        self._writer = create_async_engine(
+            self._url.set(database=str(path)), poolclass=AsyncAdaptedQueuePool, pool_size=1, max_overflow=0
+        )
+        # WAL with NORMAL: a killed process loses nothing that was committed, a power cut at most the last moments.
+        _on_connect(self._writer, "PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL", "PRAGMA busy_timeout=5000")
+        self._reader = create_async_engine(
+            f"sqlite+aiosqlite:///file:{quote(str(path))}?mode=ro&uri=true",
+            poolclass=AsyncAdaptedQueuePool,
+            pool_size=READERS,
+            max_overflow=0,
+            pool_timeout=READ_SECONDS,
+        )
+        _on_connect(self._reader, "PRAGMA busy_timeout=5000", "PRAGMA query_only=ON", "PRAGMA cache_size=-32768")
+
+
+def _opened(engine: AsyncEngine | None) -> AsyncEngine:
+    if engine is None:
+        raise HistoryError("the history's database has not been opened yet; its log lines say why")
+    return engine
+
+
+def _on_connect(engine: AsyncEngine, *statements: str) -> None:
+    @sa.event.listens_for(engine.sync_engine, "connect")
+    def _set_up(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        for statement in statements:
+            cursor.execute(statement)
+        cursor.close()
+
+
+@asynccontextmanager
+async def _blamed(seconds: float) -> AsyncIterator[None]:
+    """Whatever the database does wrong, and that it does nothing for so long, is a HistoryError."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise HistoryError(f"the history's database did not answer within {seconds:g} s") from None
+    except (SQLAlchemyError, sqlite3.Error, OSError, ValueError, OverflowError) as error:
+        # The first line: what follows repeats the statement and its values, which are the users'.
+        message = str(getattr(error, "orig", None) or error).splitlines()[0][:300]
+        message = f"the history's database refused: {message or type(error).__name__}"
+        raise (RowError if _of_a_row(error) else HistoryError)(message) from error
+
+
+def _of_a_row(error: Exception) -> bool:
+    """Whether the values are at fault: the driver cannot bind them, or the database says so."""
+    if isinstance(error, DataError | IntegrityError | ValueError | OverflowError):
+        return True
+    orig = getattr(error, "orig", None)
+    # Classes 22 and 23 of SQL: data exception, integrity constraint violation.
+    code = str(getattr(orig, "sqlstate", None) or "")
+    return code[:2] in ("22", "23") or isinstance(getattr(orig, "__cause__", None), ValueError | OverflowError)
+
+
+def _migrate(connection: sa.Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+    config = alembic.config.Config(stdout=io.StringIO(), output_buffer=io.StringIO())
+    config.set_main_option("script_location", MIGRATIONS)
+    config.attributes["connection"] = connection
+    try:
+        alembic.command.upgrade(config, "head")
+    except alembic.util.CommandError as error:
+        # A newer version has been here: revisions only add, so what we know of is still there.
+        if "Can't locate revision" not in str(error):
+            raise HistoryError(f"the history's tables cannot be brought up to date: {error}") from error
+        log.warning("history was made by a newer version", error=str(error))

@@ -1,0 +1,190 @@
+"""The history as a service: opens its database, writes what the journal has, purges, and starts over after a fault.
+
+Nothing in here is waited for by what schedules: while the database is away, the journal holds what fits.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from warmcron.errors import HistoryError
+from warmcron.history.database import Database, RowError, parse
+from warmcron.history.journal import Batch, Journal
+from warmcron.history.model import Reader
+from warmcron.history.reader import StoreReader
+from warmcron.history.retention import Limits, Retention
+from warmcron.history.store import Store
+
+log = structlog.get_logger("warmcron.history")
+
+# What arrives within this time is written in one transaction.
+GROUP_SECONDS: Final = 0.1
+# A herd is sent before it is written down, but somebody may be looking.
+HERD_SECONDS: Final = 2.0
+# Rows of each kind in one transaction: making them keeps the loop for about 5 ms.
+ROWS: Final = 500
+PAUSE_MAX: Final = 5.0
+PURGE_SECONDS: Final = 60.0
+PURGE_PAUSE: Final = 0.1
+
+
+class Figures:
+    """What is counted of the history."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.dropped = Counter(
+            "warmcron_history_dropped",
+            "Records that did not fit while the database was away",
+            ["kind"],
+            registry=registry,
+        )
+        for kind in ("run", "attempt", "line"):
+            self.dropped.labels(kind)
+        self.waiting = Gauge("warmcron_history_outbox_depth", "Records that wait to be written", registry=registry)
+        self.up = Gauge("warmcron_history_up", "1 while the history's database takes writes", registry=registry)
+        self.written = Counter("warmcron_history_records", "Records written", registry=registry)
+        self.seconds = Histogram(
+            "warmcron_history_write_seconds",
+            "One transaction of the history",
+            buckets=(0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30),
+            registry=registry,
+        )
+
+
+class History:
+    """One replica's history.
+
+    Args:
+        url: as the setting has it.
+        epoch: the number of our term.
+        leading: whether we lead: only then we purge.
+        herd: whether so many requests are still to be sent that writing is better put off.
+    """
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        limits: Limits,
+        epoch: Callable[[], int],
+        leading: Callable[[], bool],
+        herd: Callable[[], bool],
+        registry: CollectorRegistry,
+    ) -> None:
+        self._database = Database(parse(url))
+        self._leading, self._herd = leading, herd
+        self._some = asyncio.Event()
+        self._one_by_one = 0  # how many writes more take a single row of each kind
+        self._figures = Figures(registry)
+        self._store = Store(self._database)
+        self._retention = Retention(self._database, limits)
+        self.reader: Reader = StoreReader(self._database)
+        self.journal = Journal(epoch=epoch, now=time.time, dropped=self._figures.dropped, wake=self._some.set)
+        self._figures.waiting.set_function(lambda: len(self.journal))
+
+    @property
+    def shared(self) -> bool:
+        """Whether every replica reads the same rows."""
+        return self._database.shared
+
+    async def run(self) -> None:
+        """Writes and purges until cancelled."""
+        await self._until_open()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._write())
+            group.create_task(self._purge())
+
+    async def close(self, seconds: float) -> None:
+        """Writes what is left, as far as that is done in so many seconds, and disconnects."""
+        try:
+            async with asyncio.timeout(seconds):
+                while len(self.journal):
+                    await self._write_some()
+        except (TimeoutError, HistoryError) as error:
+            log.warning("history not written to its end", records=len(self.journal), error=str(error))
+        await self._database.close()
+
+    async def _until_open(self) -> None:
+        pause = 0.2
+        while True:
+            try:
+                await self._database.open()
+            except HistoryError as error:
+                self._figures.up.set(0)
+                log.warning("history not open", error=str(error))
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, PAUSE_MAX)
+                continue
+            self._figures.up.set(1)
+            return
+
+    async def _write(self) -> None:
+        pause = 0.0
+        while True:
+            await self._some.wait()
+            self._some.clear()
+            await asyncio.sleep(max(pause, GROUP_SECONDS))
+            await self._herd_passed()
+            try:
+                while len(self.journal):
+                    await self._write_some()
+            except HistoryError as error:
+                if not pause:
+                    log.warning(
+                        "history not written, it is kept for later", error=str(error), records=len(self.journal)
+                    )
+                pause = min(max(pause * 2, 0.2), PAUSE_MAX)
+                self._figures.up.set(0)
+                self._some.set()
+                continue
+            if pause:
+                log.info("history is written again")
+            pause = 0.0
+            self._figures.up.set(1)
+
+    async def _write_some(self) -> None:
+        batch = self.journal.take(1 if self._one_by_one else ROWS)
+        began = time.monotonic()
+        try:
+            await self._store.write(batch)
+        except RowError as error:
+            self._refused(batch, error)
+            return
+        except BaseException:
+            self.journal.give_back(batch)
+            raise
+        self._one_by_one = max(self._one_by_one - 1, 0)
+        self._figures.seconds.observe(time.monotonic() - began)
+        self._figures.written.inc(len(batch))
+
+    def _refused(self, batch: Batch, error: RowError) -> None:
+        """One of the rows will never be taken: it is found by writing one by one, and must not stop the rest."""
+        if not self._one_by_one:
+            self._one_by_one = ROWS
+            self.journal.give_back(batch)
+            return
+        log.error("record refused", error=str(error), runs=list(batch.runs))
+        for kind, rows in (("run", batch.runs), ("attempt", batch.attempts), ("line", batch.lines)):
+            self._figures.dropped.labels(kind).inc(len(rows))
+
+    async def _herd_passed(self) -> None:
+        until = time.monotonic() + HERD_SECONDS
+        while self._herd() and time.monotonic() < until:  # noqa: ASYNC110 - the dispatcher has no time for us
+            await asyncio.sleep(GROUP_SECONDS)
+
+    async def _purge(self) -> None:
+        while True:
+            await asyncio.sleep(PURGE_SECONDS)
+            if not self._leading():
+                continue
+            try:
+                bounds = await self._retention.bounds(time.time())
+                while await self._retention.step(bounds):  # noqa: ASYNC110 - others get their turn
+                    await asyncio.sleep(PURGE_PAUSE)
+                await self._retention.optimize()
+            except HistoryError as error:
+                log.warning("history not purged", error=str(error))

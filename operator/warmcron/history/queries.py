@@ -1,0 +1,233 @@
+"""A filter as SQL: which index leads, which conditions follow, and where a page begins. No connection in here.
+
+Each statement walks one index in the order of the page, so that its cost is that of the rows it looks at; several
+are run where one index cannot serve (two states, a search), and their rows are merged.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from warmcron.history.model import RunFilter
+from warmcron.history.schema import ATTEMPTS, LINES, NAMES, RUNS, WORDS
+
+Select = sa.Select[Any]
+Where = sa.ColumnElement[bool]
+
+RUN_ID: Final = re.compile(r"[0-9a-f-]{8,36}")
+WORD: Final = re.compile(r"[^\W_]+")
+# Words this short must match whole: as a beginning they would match half of everything.
+SHORT: Final = 3
+MOST_WORDS: Final = 10
+# A search looks at the newest so many lines that match.
+CANDIDATES: Final = 5000
+# So many tasks that have the text in their name are looked up one by one; more are found by reading on.
+FEW_NAMES: Final = 20
+# Of a task's name in a million runs and of a state, the planner of SQLite cannot know which is rare: we say it.
+LEADING: Final = ("task", "states", "trigger", "namespaces")
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a page begins: after this run, in the order of time and id, newest first."""
+
+    scheduled: float
+    run_id: str
+
+    @property
+    def cursor(self) -> str:
+        """As text for a URL."""
+        return f"{self.scheduled!r}~{self.run_id}"
+
+
+def position(cursor: str) -> Position | None:
+    """A cursor read back; None for none, and for one that makes no sense."""
+    scheduled, _, run_id = cursor.partition("~")
+    try:
+        return Position(float(scheduled), run_id) if run_id else None
+    except ValueError:
+        return None
+
+
+def words(text: str) -> list[str]:
+    """The words of a search, as both databases cut them."""
+    return WORD.findall(text.lower())[:MOST_WORDS]
+
+
+def pages(wanted: RunFilter, after: Position | None, *, limit: int, sqlite: bool) -> list[Select]:
+    """The statements whose merged rows are the page; `text` is not looked at."""
+    if wanted.pod:
+        return [_of_pod(wanted, after, limit, sqlite=sqlite)]
+    lead = _lead(wanted)
+    values: Sequence[str] = ()
+    match lead:
+        case "task":
+            values = (wanted.task,)
+        case "states":
+            values = wanted.states
+        case "trigger":
+            values = (wanted.trigger,)
+        case "namespaces":
+            values = wanted.namespaces or ()
+    column = {"task": "task", "states": "state", "trigger": "trigger", "namespaces": "namespace"}.get(lead, "")
+    rest = [*_conditions(wanted, without=lead, sqlite=sqlite), *_times(wanted, RUNS), *_after(after, RUNS)]
+    if not column:
+        return [_newest(sa.select(RUNS).where(*rest), RUNS, limit)]
+    return [_newest(sa.select(RUNS).where(RUNS.c[column] == value, *rest), RUNS, limit) for value in values]
+
+
+def of_names(
+    wanted: RunFilter, names: Sequence[str], after: Position | None, *, limit: int, sqlite: bool
+) -> list[Select]:
+    """The statements for runs of the tasks that have the text in their name."""
+    if len(names) <= FEW_NAMES:
+        each = [replace(wanted, task=name, text="") for name in names]
+        return [statement for one in each for statement in pages(one, after, limit=limit, sqlite=sqlite)]
+    found = pages(replace(wanted, text=""), after, limit=limit, sqlite=sqlite)
+    return [statement.where(contains(RUNS.c.task, wanted.text)) for statement in found]
+
+
+def by_id(wanted: RunFilter, after: Position | None, ids: Iterable[str], *, sqlite: bool) -> Select:
+    """Where in the order those of these runs are that the filter wants."""
+    pod = [sa.exists().where(ATTEMPTS.c.run_id == RUNS.c.run_id, ATTEMPTS.c.pod_name == wanted.pod)]
+    return sa.select(RUNS.c.scheduled, RUNS.c.run_id).where(
+        RUNS.c.run_id.in_(list(ids)),
+        *_conditions(wanted, without="", sqlite=sqlite),
+        *_times(wanted, RUNS),
+        *_after(after, RUNS),
+        *(pod if wanted.pod else ()),
+    )
+
+
+def id_like(text: str) -> Select | None:
+    """Runs whose id begins with the text; None if no id does."""
+    text = text.strip().lower()
+    if not RUN_ID.fullmatch(text):
+        return None
+    # 'g' comes after every digit of an id.
+    return sa.select(RUNS.c.run_id).where(RUNS.c.run_id >= text, RUNS.c.run_id < f"{text}g").limit(CANDIDATES)
+
+
+def names_like(wanted: RunFilter) -> Select:
+    """Names of tasks that contain the text."""
+    found = sa.select(NAMES.c.task).distinct().where(contains(NAMES.c.task, wanted.text))
+    if wanted.namespaces is not None:
+        found = found.where(NAMES.c.namespace.in_(wanted.namespaces))
+    return found.limit(FEW_NAMES + 1)
+
+
+def contains(column: sa.ColumnElement[str], text: str) -> Where:
+    """Whether a column contains the text, in any case of its letters."""
+    return column.icontains(text.strip(), autoescape=True)
+
+
+def lines_like(wanted: RunFilter, *, sqlite: bool) -> Select | None:
+    """Runs with a line that has the words, by the newest lines; None if there are no words to seek."""
+    sought = words(wanted.text)
+    if not sought:
+        return None
+    # A line arrives after its run was scheduled, so the beginning of the range holds for lines, too.
+    first = int((wanted.since or 0.0) * 1_000_000)
+    if sqlite:
+        phrase = " AND ".join(f'"{word}"*' if len(word) >= SHORT else f'"{word}"' for word in sought)
+        matching = (
+            sa.select(WORDS.c.rowid)
+            .where(sa.text("lines_words MATCH :phrase").bindparams(phrase=phrase), WORDS.c.rowid >= first)
+            .order_by(WORDS.c.rowid.desc())
+            .limit(CANDIDATES)
+            .subquery()
+        )
+        return sa.select(LINES.c.run_id).distinct().join(matching, matching.c.rowid == LINES.c.id)
+    query = " & ".join(f"{word}:*" if len(word) >= SHORT else word for word in sought)
+    vector = sa.func.to_tsvector(
+        sa.literal_column("'simple'"),
+        sa.func.regexp_replace(
+            LINES.c.text, sa.literal_column("'[^[:alnum:]]+'"), sa.literal_column("' '"), sa.literal_column("'g'")
+        ),
+    )
+    matching = (
+        sa.select(LINES.c.run_id)
+        .where(vector.op("@@")(sa.func.to_tsquery(sa.literal_column("'simple'"), query)), LINES.c.id >= first)
+        .order_by(LINES.c.id.desc())
+        .limit(CANDIDATES)
+        .subquery()
+    )
+    return sa.select(matching.c.run_id).distinct()
+
+
+def recent(uids: Sequence[str], limit: int) -> Select:
+    """The last runs of each of these tasks."""
+    each = [_newest(sa.select(RUNS).where(RUNS.c.task_uid == uid), RUNS, limit).subquery() for uid in uids]
+    return sa.select(sa.union_all(*(sa.select(one) for one in each)).subquery())
+
+
+def counts(namespaces: tuple[str, ...] | None, since: float) -> Select:
+    """How many runs are in each state."""
+    found = sa.select(RUNS.c.state, sa.func.count()).where(RUNS.c.scheduled >= since).group_by(RUNS.c.state)
+    return found if namespaces is None else found.where(RUNS.c.namespace.in_(namespaces))
+
+
+def _lead(wanted: RunFilter) -> str:
+    """The filter whose index is walked."""
+    for name in LEADING:
+        value = getattr(wanted, name)
+        # Nearly every run is scheduled, and one pass by time serves many namespaces better than many passes.
+        if not value or (name == "trigger" and value == "Schedule") or (name == "namespaces" and len(value) > 1):
+            continue
+        return name
+    return ""
+
+
+def _conditions(wanted: RunFilter, *, without: str, sqlite: bool) -> list[Where]:
+    found: list[Where] = []
+    if wanted.namespaces is not None and without != "namespaces":
+        found.append(_plain(RUNS.c.namespace, sqlite=sqlite).in_(wanted.namespaces))
+    if wanted.task and without != "task":
+        found.append(_plain(RUNS.c.task, sqlite=sqlite) == wanted.task)
+    if wanted.states and without != "states":
+        found.append(_plain(RUNS.c.state, sqlite=sqlite).in_(wanted.states))
+    if wanted.trigger and without != "trigger":
+        found.append(_plain(RUNS.c.trigger, sqlite=sqlite) == wanted.trigger)
+    return found
+
+
+def _plain(column: sa.Column[str], *, sqlite: bool) -> sa.ColumnElement[str]:
+    """A column whose index SQLite is not to use: with a plus before it, it is an expression."""
+    return sa.type_coerce(sa.literal_column(f'+runs."{column.name}"'), sa.Text) if sqlite else column
+
+
+def _times(wanted: RunFilter, table: sa.Table) -> list[Where]:
+    found: list[Where] = []
+    if wanted.since is not None:
+        found.append(table.c.scheduled >= wanted.since)
+    if wanted.until is not None:
+        found.append(table.c.scheduled < wanted.until)
+    return found
+
+
+def _after(after: Position | None, table: sa.Table) -> list[Where]:
+    if after is None:
+        return []
+    return [sa.tuple_(table.c.scheduled, table.c.run_id) < sa.tuple_(after.scheduled, after.run_id)]
+
+
+def _newest(found: Select, table: sa.Table, limit: int) -> Select:
+    return found.order_by(table.c.scheduled.desc(), table.c.run_id.desc()).limit(limit)
+
+
+def _of_pod(wanted: RunFilter, after: Position | None, limit: int, *, sqlite: bool) -> Select:
+    """By the attempts: a run belongs to every pod that it was sent to."""
+    found = (
+        sa.select(RUNS)
+        .join(ATTEMPTS, ATTEMPTS.c.run_id == RUNS.c.run_id)
+        .where(
+            ATTEMPTS.c.pod_name == wanted.pod,
+            *_conditions(wanted, without="", sqlite=sqlite),
+            *_times(wanted, ATTEMPTS),
+            *_after(after, ATTEMPTS),
+        )
+    )
+    return _newest(found, ATTEMPTS, limit)

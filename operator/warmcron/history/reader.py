@@ -1,0 +1,161 @@
+"""Answers questions to the history from its database; the questions are those of `model.Reader`."""
+
+import json
+import time
+from collections.abc import Iterable
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from warmcron.history import queries
+from warmcron.history.database import Database
+from warmcron.history.model import AttemptRow, LogRow, Page, RunFilter, RunRow
+from warmcron.history.queries import Position
+from warmcron.history.schema import ATTEMPTS, LINES, RUNS
+
+# Statements of a hundred parts are as far as both databases plan quickly.
+TASKS_AT_ONCE: Final = 50
+IDS_AT_ONCE: Final = 500
+# Counting reads an index from end to end: half a second for a million runs, so it is not done for every page view.
+COUNTS_SECONDS: Final = 5.0
+
+
+class StoreReader:
+    """Reads one database; fits `model.Reader`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._counts: dict[tuple[Any, int], tuple[float, dict[str, int]]] = {}
+
+    async def runs(self, wanted: RunFilter, *, limit: int, cursor: str = "") -> Page[RunRow]:
+        """Runs, newest scheduled time first. A page of a search may be short of `limit` though others follow."""
+        after = queries.position(cursor)
+        async with self._database.read() as connection:
+            if wanted.text.strip():
+                found, more = await self._search(connection, wanted, after, limit)
+            else:
+                found, more = await self._page(connection, wanted, after, limit)
+        rows = _merged(found)
+        more = more or len(rows) > limit
+        rows = rows[:limit]
+        return Page(tuple(rows), Position(rows[-1].scheduled, rows[-1].run_id).cursor if more and rows else "")
+
+    async def run(self, run_id: str) -> RunRow | None:
+        """One run."""
+        async with self._database.read() as connection:
+            found = (await connection.execute(sa.select(RUNS).where(RUNS.c.run_id == run_id))).mappings().first()
+        return _run(found) if found else None
+
+    async def attempts(self, run_id: str) -> tuple[AttemptRow, ...]:
+        """The attempts of a run, first to last."""
+        wanted = sa.select(ATTEMPTS).where(ATTEMPTS.c.run_id == run_id).order_by(ATTEMPTS.c.attempt, ATTEMPTS.c.sent)
+        async with self._database.read() as connection:
+            return tuple(_attempt(row) for row in (await connection.execute(wanted)).mappings())
+
+    async def logs(self, run_id: str, *, after: int = 0, limit: int = 1000) -> tuple[LogRow, ...]:
+        """Log lines of a run with a `seq` above `after`, in order."""
+        wanted = (
+            sa.select(LINES)
+            .where(LINES.c.run_id == run_id, LINES.c.seq > max(after, 0))
+            .order_by(LINES.c.seq)
+            .limit(limit)
+        )
+        async with self._database.read() as connection:
+            return tuple(_line(row) for row in (await connection.execute(wanted)).mappings())
+
+    async def recent(self, tasks: tuple[str, ...], *, limit: int) -> dict[str, tuple[RunRow, ...]]:
+        """The last runs of each of these tasks (uids), newest first."""
+        found: dict[str, list[RunRow]] = {uid: [] for uid in tasks}
+        async with self._database.read() as connection:
+            for start in range(0, len(tasks), TASKS_AT_ONCE):
+                statement = queries.recent(tasks[start : start + TASKS_AT_ONCE], limit)
+                for row in (await connection.execute(statement)).mappings():
+                    found[row["task_uid"]].append(_run(row))
+        return {uid: tuple(_merged(rows)) for uid, rows in found.items()}
+
+    async def counts(self, namespaces: tuple[str, ...] | None, *, since: float) -> dict[str, int]:
+        """How many runs are in each state, of those scheduled since then; up to five seconds old."""
+        key, now = (namespaces, int(since // 60)), time.monotonic()
+        known = self._counts.get(key)
+        if known and now - known[0] < COUNTS_SECONDS:
+            return known[1]
+        async with self._database.read() as connection:
+            rows: Any = (await connection.execute(queries.counts(namespaces, since))).all()
+        found: dict[str, int] = dict(rows)
+        self._counts = {old: value for old, value in self._counts.items() if now - value[0] < COUNTS_SECONDS}
+        self._counts[key] = (now, found)
+        return found
+
+    async def _page(
+        self, connection: AsyncConnection, wanted: RunFilter, after: Position | None, limit: int
+    ) -> tuple[list[RunRow], bool]:
+        found: list[RunRow] = []
+        more = False
+        for statement in queries.pages(wanted, after, limit=limit + 1, sqlite=self._database.sqlite):
+            rows = [_run(row) for row in (await connection.execute(statement)).mappings()]
+            more = more or len(rows) > limit
+            found += rows
+        return found, more
+
+    async def _search(
+        self, connection: AsyncConnection, wanted: RunFilter, after: Position | None, limit: int
+    ) -> tuple[list[RunRow], bool]:
+        """Runs found by their id, their task's name, or the words of their outcome and of their lines."""
+        sqlite = self._database.sqlite
+        ids: set[str] = set()
+        for statement in (queries.id_like(wanted.text), queries.lines_like(wanted, sqlite=sqlite)):
+            if statement is not None:
+                ids.update((await connection.execute(statement)).scalars())
+        places: list[tuple[float, str]] = []
+        known = sorted(ids)
+        for start in range(0, len(known), IDS_AT_ONCE):
+            chosen = queries.by_id(wanted, after, known[start : start + IDS_AT_ONCE], sqlite=sqlite)
+            places += [(row.scheduled, row.run_id) for row in await connection.execute(chosen)]
+        newest = [run_id for _, run_id in sorted(places, reverse=True)[: limit + 1]]
+        rows = (await connection.execute(sa.select(RUNS).where(RUNS.c.run_id.in_(newest)))).mappings() if newest else ()
+        found = [_run(row) for row in rows]
+        named, more = await self._named(connection, wanted, after, limit)
+        return [*found, *named], more
+
+    async def _named(
+        self, connection: AsyncConnection, wanted: RunFilter, after: Position | None, limit: int
+    ) -> tuple[list[RunRow], bool]:
+        names = list((await connection.execute(queries.names_like(wanted))).scalars())
+        if wanted.task:
+            names = [name for name in names if name == wanted.task]
+        found: list[RunRow] = []
+        more = False
+        for part in queries.of_names(wanted, names, after, limit=limit + 1, sqlite=self._database.sqlite):
+            rows = [_run(row) for row in (await connection.execute(part)).mappings()]
+            more = more or len(rows) > limit
+            found += rows
+        return found, more
+
+
+def _merged(rows: Iterable[RunRow]) -> list[RunRow]:
+    """Each run once, newest first."""
+    return sorted({row.run_id: row for row in rows}.values(), key=lambda row: (row.scheduled, row.run_id), reverse=True)
+
+
+def _run(row: Any) -> RunRow:
+    found = dict(row)
+    found["result"], found["error"] = _json(found["result"]), _json(found["error"])
+    return RunRow(**found)
+
+
+def _attempt(row: Any) -> AttemptRow:
+    found = dict(row)
+    found["filtered"] = tuple((pod, reason) for pod, reason in json.loads(found["filtered"]))
+    found["error"] = _json(found["error"])
+    return AttemptRow(**found)
+
+
+def _line(row: Any) -> LogRow:
+    found = dict(row)
+    del found["id"]
+    return LogRow(**found)
+
+
+def _json(text: str | None) -> Any:
+    return None if text is None else json.loads(text)

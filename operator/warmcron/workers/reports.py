@@ -1,0 +1,129 @@
+"""What workers say besides how a run goes: log lines, progress, results and errors, cut to size. All hostile input.
+
+The engine decides by none of it; it goes to the operator's log and to the history.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import structlog
+
+from warmcron.core import runs, times
+from warmcron.history.model import LogRow, line_seq
+
+log = structlog.get_logger("warmcron.reports")
+
+Json = dict[str, Any]
+
+LINES: Final = 1000  # of one event: `line_seq` gives each a number
+LINE_LIMIT: Final = 16 * 1024
+TEXT_LIMIT: Final = 1024
+TRACEBACK_LIMIT: Final = 32 * 1024
+RESULT_LIMIT: Final = 64 * 1024
+ERROR_PARTS: Final = (("type", TEXT_LIMIT), ("message", TEXT_LIMIT), ("traceback", TRACEBACK_LIMIT))
+# What a time may be off: a worker's clock is not ours, and a line of the year 9999 would never be purged.
+SKEW_SECONDS: Final = 3600.0
+
+
+class Archive(Protocol):
+    """Where reports are kept: the history's journal, or nobody."""
+
+    def lines(self, found: list[LogRow]) -> None:
+        """Lines that a handler printed or logged."""
+
+    def progress(self, run: runs.Run, fraction: float, text: str) -> None:
+        """How far a handler says it is."""
+
+    def finished(self, run: runs.Run, *, result: Any, error: Json | None) -> None:
+        """What an attempt returned, or how it failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """Reads reports and hands them on.
+
+    Args:
+        find: the run of that id, if it goes on.
+        echo: whether log lines go to the operator's log as well.
+    """
+
+    archive: Archive
+    find: Callable[[str], runs.Run | None]
+    now: Callable[[], float]
+    echo: bool = True
+
+    def lines(self, run_id: str, attempt: int, event: int, found: object) -> None:
+        """The lines of one event; `event` is the worker's number for it, 0 for those in an answer."""
+        rows = []
+        for index, line in enumerate(found[:LINES] if isinstance(found, list) else ()):
+            if not isinstance(line, dict) or not isinstance(line.get("text"), str):
+                continue
+            row = LogRow(
+                run_id=run_id,
+                attempt=attempt,
+                seq=line_seq(attempt, event, index),
+                time=self._time(line.get("time")),
+                stream=clean(line.get("stream"), 16),
+                text=clean(line["text"], LINE_LIMIT),
+                level=clean(line.get("level"), 16),
+            )
+            rows.append(row)
+            if self.echo:
+                log.info("task output", run_id=run_id, stream=row.stream, text=row.text)
+        if rows:
+            self.archive.lines(rows)
+
+    def progress(self, run_id: str, attempt: int, event: Json) -> None:
+        """How far the handler says it is: `fraction` from 0 to 1, and a text."""
+        run, fraction = self.find(run_id), event.get("fraction")
+        if run and run.attempt == attempt and isinstance(fraction, int | float) and 0 <= fraction <= 1:
+            self.archive.progress(run, float(fraction), clean(event.get("text"), TEXT_LIMIT))
+
+    def finished(self, run_id: str, attempt: int, document: Json) -> None:
+        """How an attempt ended: the `result` and `error` of a Finished event or of an answer."""
+        run = self.find(run_id)
+        if run and run.attempt == attempt:
+            self.archive.finished(run, result=_result(document.get("result")), error=_error(document.get("error")))
+
+    def _time(self, value: object) -> float:
+        now = self.now()
+        try:
+            found = times.epoch(value) if isinstance(value, str) else now
+        except ValueError:
+            return now
+        return found if abs(found - now) < SKEW_SECONDS else now
+
+
+def clean(value: object, limit: int) -> str:
+    """Text without what a terminal, a page or a database could take for more than text; tabs stay."""
+    if not isinstance(value, str):
+        return ""
+    cut = value[:limit]
+    return cut if cut.isprintable() else "".join(char if char.isprintable() or char == "\t" else " " for char in cut)
+
+
+def _result(value: Any) -> Any:
+    """A result as it came, or a note in its place: too large, or not what every reader of JSON can read."""
+    try:
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False).encode(errors="replace")
+    except ValueError:
+        return "not kept: NaN and Infinity are no JSON"
+    if len(text) > RESULT_LIMIT:
+        return f"not kept: {len(text)} bytes of JSON, at most {RESULT_LIMIT}"
+    return json.loads(text)
+
+
+def _error(value: object) -> Json | None:
+    if isinstance(value, str):
+        value = {"message": value}
+    if not isinstance(value, dict):
+        return None
+    return {part: _lines(value[part], limit) for part, limit in ERROR_PARTS if isinstance(value.get(part), str)} or None
+
+
+def _lines(text: str, limit: int) -> str:
+    """The end of a long traceback says more than its beginning."""
+    cut = text if len(text) <= limit else "…\n" + text[-limit:]
+    return "\n".join(clean(line, limit) for line in cut.split("\n"))

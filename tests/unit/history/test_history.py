@@ -1,0 +1,192 @@
+"""The history stands a database that dies, is slow to come up, is full or read-only: it waits, counts, and goes on."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from fakes.postgres import Postgres
+from unit.history.builders import line, run, run_id
+from warmcron.errors import ConfigError, HistoryError
+from warmcron.history.database import Database, parse
+from warmcron.history.history import History
+from warmcron.history.model import RunFilter
+from warmcron.history.retention import Limits
+
+LIMITS = Limits(seconds=1e9, runs=10_000, line_seconds=1e9, lines=10_000)
+
+
+@asynccontextmanager
+async def running(url: str) -> AsyncIterator[History]:
+    history = History(
+        url=url,
+        limits=LIMITS,
+        epoch=lambda: 1,
+        leading=lambda: True,
+        herd=lambda: False,
+        registry=CollectorRegistry(),
+    )
+    work = asyncio.create_task(history.run())
+    try:
+        yield history
+    finally:
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+        await history.close(5)
+
+
+def url_of(kind: str, folder: Path, request: pytest.FixtureRequest) -> str:
+    if kind == "sqlite":
+        return f"sqlite:///{folder}/h.db"
+    server: Postgres = request.getfixturevalue("server")
+    server.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    return server.url
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110 - nobody tells us
+            await asyncio.sleep(0.02)
+
+
+def put(history: History, *numbers: int) -> None:
+    for number in numbers:
+        history.journal._put_run(run_id(number), run(number))
+
+
+async def found(history: History) -> int:
+    return len((await history.reader.runs(RunFilter(), limit=100)).rows)
+
+
+async def until_found(history: History, count: int) -> None:
+    async with asyncio.timeout(60):
+        while await found(history) < count:  # noqa: ASYNC110 - nobody tells us
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+async def test_what_is_put_in_is_found_soon_and_what_is_left_is_written_at_the_end(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    url = url_of(kind, tmp_path, request)
+    async with running(url) as history:
+        put(history, 1, 2)
+        await until(lambda: not len(history.journal))
+        await until_found(history, 2)
+        put(history, 3)
+    async with running(url) as history:
+        put(history, 4)
+        await until(lambda: not len(history.journal))
+        await until_found(history, 4)
+
+
+async def test_a_server_that_dies_loses_nothing_and_is_written_to_again_when_it_is_back(server: Postgres) -> None:
+    server.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    async with running(server.url) as history:
+        put(history, 1)
+        await until(lambda: not len(history.journal))
+        server.stop()
+        try:
+            put(history, 2, 3)
+            with pytest.raises(HistoryError):
+                await history.reader.run(run_id(1))
+            await asyncio.sleep(0.5)
+            assert len(history.journal)
+        finally:
+            server.start()
+        put(history, 4)
+        await until(lambda: not len(history.journal))
+        await until_found(history, 4)
+
+
+async def test_a_database_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
+    folder = tmp_path / "later"
+    folder.write_text("a file where the folder should be")
+    async with running(f"sqlite:///{folder}/h.db") as history:
+        put(history, 1)
+        with pytest.raises(HistoryError):
+            await history.reader.run(run_id(1))
+        folder.unlink()
+        await until(lambda: not len(history.journal))
+
+
+async def test_a_full_database_keeps_what_it_has_and_takes_more_when_there_is_room(tmp_path: Path) -> None:
+    path = tmp_path / "h.db"
+    async with running(f"sqlite:///{path}") as history:
+        put(history, 1)
+        await until(lambda: not len(history.journal))
+        writer = history._database._writer
+        assert writer is not None
+        async with writer.connect() as connection:
+            pages = (await connection.exec_driver_sql("PRAGMA page_count")).scalar()
+            await connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+        history.journal.lines([line("x" * 10_000, 1, index=number) for number in range(100)])
+        put(history, 2)
+        await asyncio.sleep(0.5)
+        assert len(history.journal)
+        assert await found(history) == 1
+        async with writer.connect() as connection:
+            await connection.exec_driver_sql("PRAGMA max_page_count=1000000")
+        await until_found(history, 2)
+        async with asyncio.timeout(60):
+            while len(await history.reader.logs(run_id(1))) < 100:  # noqa: ASYNC110 - nobody tells us
+                await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("sqlite", "half a character: \ud800"),
+        ("postgresql", "half a character: \ud800"),
+        ("postgresql", "a zero byte: \0"),
+    ],
+)
+async def test_a_row_that_no_database_takes_does_not_stop_the_others(
+    kind: str, text: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    async with running(url_of(kind, tmp_path, request)) as history:
+        put(history, 1, 2)
+        history.journal._put_run(run_id(3), run(3, reason=text))
+        put(history, 4)
+        await until(lambda: not len(history.journal))
+        await until_found(history, 3)
+        assert history._figures.dropped.labels("run")._value.get() == 1
+
+
+async def test_two_processes_do_not_write_the_same_file(tmp_path: Path) -> None:
+    first, second = (Database(parse(f"sqlite:///{tmp_path}/h.db")) for _ in range(2))
+    await first.open()
+    with pytest.raises(HistoryError, match="another process"):
+        await second.open()
+    await first.close()
+    await second.open()
+    await second.close()
+
+
+async def test_an_older_version_reads_what_a_newer_one_has_made(tmp_path: Path) -> None:
+    path = tmp_path / "h.db"
+    database = Database(parse(f"sqlite:///{path}"))
+    await database.open()
+    await database.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE warmcron_history_version SET version_num = '9999'")
+    connection.close()
+    await database.open()
+    await database.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("mysql://host/db", "mysql is not supported"),
+        ("sqlite://", "names no file"),
+        ("not a url", "is no URL"),
+    ],
+)
+def test_a_url_that_cannot_be_used_is_the_installers_fault(url: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        parse(url)

@@ -1,0 +1,229 @@
+"""What the engine does is what the journal says, in as few rows as there are runs; what does not fit is counted."""
+
+import pytest
+
+from fakes.kept import Journaled
+from warmcron.core import runs
+from warmcron.history import journal
+from warmcron.history.model import RunRow, line_seq
+from warmcron.workers.protocol import Report
+from warmcron.workers.reports import LINE_LIMIT, RESULT_LIMIT, Reports
+
+
+@pytest.fixture
+def world() -> Journaled:
+    return Journaled()
+
+
+def reports(world: Journaled) -> Reports:
+    runs = world.engine.runner.runs
+    return Reports(archive=world.journal_kept, find=runs.get, now=world.clock.now, echo=False)
+
+
+def only(world: Journaled) -> RunRow:
+    (row,) = world.written().runs.values()
+    return row
+
+
+def test_a_run_that_begins_and_ends_between_two_writes_is_one_row(world: Journaled) -> None:
+    world.worker()
+    uid = world.task(routingPolicy="RoundRobin")
+    world.pass_time(10)
+    (request,) = world.sent()
+    world.answer(request, runs.Accepted())
+    world.clock.time += 3
+    world.succeed(request)
+
+    batch = world.written()
+    (row,) = batch.runs.values()
+    (attempt,) = batch.attempts.values()
+    assert (row.run_id, row.task_uid, row.namespace, row.task) == (request.run_id, uid, "ns", "task")
+    assert (row.state, row.attempts, row.pod_name, row.reason) == ("Succeeded", 1, "pod-a", "")
+    assert (row.scheduled, row.started, row.finished) == (request.scheduled, request.at, request.at + 3)
+    assert row.trace_id == request.run_id.replace("-", "")
+    assert (attempt.answer, attempt.ended, attempt.chosen_by) == ("Finished", request.at + 3, "RoundRobin")
+
+
+def test_a_run_that_goes_on_is_read_when_it_is_written(world: Journaled) -> None:
+    world.worker()
+    world.task()
+    world.pass_time(10)
+    assert only(world).state == "Running"
+
+    reports(world).progress(world.sent()[0].run_id, 1, {"fraction": 0.25, "text": "a quarter"})
+
+    row = only(world)
+    assert (row.state, row.progress, row.progress_text) == ("Running", 0.25, "a quarter")
+
+
+def test_an_attempt_says_why_its_worker_was_chosen_and_others_were_not(world: Journaled) -> None:
+    world.worker("pod-a")
+    world.worker("pod-b", ready=False)
+    world.worker("pod-c", handlers=frozenset({"other"}))
+    world.task(backoff={"initialSeconds": 1, "multiplier": 1, "maxSeconds": 1})
+    world.pass_time(10)
+    world.worker("pod-d")
+    world.fail(world.sent()[0])
+    world.pass_time(2)
+
+    first, second = world.written().attempts.values()
+    assert (first.pod_name, first.reason, first.ended is not None) == ("pod-a", "boom", True)
+    assert dict(first.filtered) == {"pod-b": "not ready", "pod-c": "handler not registered"}
+    assert (second.pod_name, second.attempt, second.ended) == ("pod-d", 2, None)
+    assert dict(second.filtered)["pod-a"] == "an earlier attempt failed here"
+
+
+def test_a_refused_attempt_and_the_pod_that_takes_it_are_two_rows(world: Journaled) -> None:
+    world.worker("pod-a")
+    world.worker("pod-b")
+    world.task()
+    world.pass_time(10)
+    world.answer(world.sent()[0], runs.Refused("WorkerBusy", pause=5))
+
+    rows = list(world.written().attempts.values())
+    assert [(row.attempt, row.pod_name, row.answer) for row in rows] == [(1, "pod-a", "Refused"), (1, "pod-b", "")]
+
+
+def test_a_run_without_a_worker_says_what_it_waits_for(world: Journaled) -> None:
+    world.task()
+    world.pass_time(10)
+
+    row = only(world)
+    assert (row.state, row.reason, row.attempts) == ("Pending", "NoReadyWorker", 0)
+
+
+def test_skipped_ticks_are_rows_with_their_number(world: Journaled) -> None:
+    world.worker()
+    world.task(concurrencyPolicy="Forbid")
+    world.pass_time(10)
+    world.answer(world.sent()[0], runs.Accepted())
+    world.written()
+    world.pass_time(10)
+
+    row = only(world)
+    assert (row.state, row.reason, row.skipped_ticks, row.attempts) == ("Skipped", "ForbidConcurrent", 1, 0)
+
+
+def test_a_result_and_an_error_are_those_of_the_last_attempt(world: Journaled) -> None:
+    world.worker()
+    world.task(backoff={"initialSeconds": 1, "multiplier": 1, "maxSeconds": 1})
+    world.pass_time(10)
+    first = world.sent()[0]
+    told = reports(world)
+    error = {"type": "ValueError", "message": "no\x1b[31m", "traceback": "a\nb", "other": 1}
+    told.finished(first.run_id, 1, {"outcome": "Failed", "error": error})
+    world.fail(first)
+    world.pass_time(2)
+    told.finished(first.run_id, 1, {"result": "late, of the first attempt"})
+    told.finished(first.run_id, 2, {"result": {"rows": 3}})
+    world.succeed(world.sent()[1])
+
+    batch = world.written()
+    (row,) = batch.runs.values()
+    cleaned = {"type": "ValueError", "message": "no [31m", "traceback": "a\nb"}
+    assert (row.result, row.error) == ({"rows": 3}, None)
+    assert [attempt.error for attempt in batch.attempts.values()] == [cleaned, None]
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("x" * (RESULT_LIMIT + 1), f"not kept: {RESULT_LIMIT + 3} bytes of JSON, at most {RESULT_LIMIT}"),  # too large
+        ({"a": float("nan")}, "not kept: NaN and Infinity are no JSON"),
+        ("\ud800", "?"),  # half a character, which no database takes
+    ],
+)
+def test_a_result_that_cannot_be_kept_says_so(world: Journaled, sent: object, kept: object) -> None:
+    world.worker()
+    world.task()
+    world.pass_time(10)
+    (request,) = world.sent()
+    reports(world).finished(request.run_id, 1, {"result": sent})
+    world.succeed(request)
+
+    assert only(world).result == kept
+
+
+def test_lines_are_cut_cleaned_and_numbered_by_the_workers_numbers(world: Journaled) -> None:
+    lines = [
+        {"time": "2026-11-24T12:00:01Z", "stream": "stdout", "text": "a\tb\x00\x1b[2J"},
+        {"time": "9999-01-01T00:00:00Z", "stream": "log", "level": "WARNING", "text": "x" * (LINE_LIMIT + 1)},
+        {"text": 5},
+        "no line",
+    ]
+    reports(world).lines("run", 2, 7, lines)
+
+    first, second = (line for _, line in world.written().lines)
+    assert (first.seq, first.text, first.time) == (line_seq(2, 7, 0), "a\tb  [2J", world.clock.now() + 1)
+    assert (second.seq, second.level, len(second.text)) == (line_seq(2, 7, 1), "WARNING", LINE_LIMIT)
+    assert second.time == world.clock.now()  # a clock that far off is not believed
+
+
+def test_a_new_leader_repeats_what_was_ended_just_before(world: Journaled) -> None:
+    world.worker()
+    uid = world.task()
+    world.pass_time(10)
+    world.succeed(world.sent()[0])
+    (row,) = world.written().runs.values()
+    status = world.status(uid)
+    later = Journaled()
+    later.clock.time = world.clock.time + 30
+    later.task(uid=uid, written=status, created=world.clock.time - 60)
+
+    (again,) = [found for found in later.written().runs.values() if found.run_id == row.run_id]
+    assert (again.state, again.attempts, again.pod_name) == (row.state, row.attempts, row.pod_name)
+
+
+def test_a_run_that_is_taken_over_goes_on_in_the_journal(world: Journaled) -> None:
+    world.worker()
+    uid = world.task()
+    world.pass_time(10)
+    (request,) = world.sent()
+    status = world.status(uid)
+    later = Journaled()
+    later.gate.open = False
+    later.clock.time = world.clock.time
+    later.worker()
+    later.engine.follow()
+    later.task(uid=uid, written=status, created=world.clock.time - 60)
+    later.gate.open, later.gate.epoch = True, 2
+    for key in later.engine.lead():
+        later.engine.open_pool(key, [Report(request.run_id, 1, "uid-pod-a", runs.Accepted())])
+    later.succeed(request)
+
+    batch = later.written()
+    assert batch.runs[request.run_id].state == "Succeeded"
+    assert [(row.epoch, row.answer) for row in batch.attempts.values()] == [(2, "Finished")]
+
+
+def test_what_does_not_fit_is_dropped_and_counted(world: Journaled, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "MOST_RUNS", 2)
+    monkeypatch.setattr(journal, "MOST_ATTEMPTS", 1)
+    monkeypatch.setattr(journal, "MOST_TEXT", journal.LINE_COST + 5)
+    world.worker()
+    for name in ("a", "b", "c"):
+        world.task(name)
+    world.pass_time(10)
+    reports(world).lines("run", 1, 1, [{"text": "fits"}, {"text": "does not"}])
+
+    assert (world.dropped("run") > 0, world.dropped("attempt") > 0, world.dropped("line")) == (True, True, 1)
+    batch = world.written()
+    assert (len(batch.runs), len(batch.attempts), len(batch.lines)) == (2, 1, 1)
+
+
+def test_a_batch_that_comes_back_gives_way_to_what_is_newer(world: Journaled) -> None:
+    world.worker()
+    world.task()
+    world.pass_time(10)
+    (request,) = world.sent()
+    reports(world).lines(request.run_id, 1, 1, [{"text": "first"}])
+    batch = world.written()
+    world.succeed(request)
+    reports(world).lines(request.run_id, 1, 2, [{"text": "second"}])
+
+    world.journal_kept.give_back(batch)
+
+    again = world.written()
+    assert again.runs[request.run_id].state == "Succeeded"
+    assert [row.answer for row in again.attempts.values()] == ["Finished"]
+    assert [line.text for _, line in again.lines] == ["first", "second"]
