@@ -29,8 +29,8 @@ async def operator() -> AsyncIterator[Sending]:
         yield found
 
 
-def worker_for(start: Start, operator: Sending, **environment: str) -> Worker:
-    return start(WARMWORKER_PUBLIC_KEYS=",".join(operator.signer.public_keys), **environment)
+def worker_for(start: Start, operator: Sending, *, module: str = "warmworker.demo", **environment: str) -> Worker:
+    return start(module, WARMWORKER_PUBLIC_KEYS=",".join(operator.signer.public_keys), **environment)
 
 
 async def test_every_call_of_the_operator_is_let_in(start: Start, operator: Sending) -> None:
@@ -51,6 +51,16 @@ async def test_every_call_of_the_operator_is_let_in(start: Start, operator: Send
             break
     assert isinstance(event, runs.Finished)
     assert event.outcome is runs.Outcome.CANCELLED
+
+
+async def test_a_run_that_says_more_than_an_answer_holds_is_told_by_callback(start: Start, operator: Sending) -> None:
+    """200 KB of lines: cut off, the answer would have read as success whatever it said."""
+    seen = dispatch.worker(worker_for(start, operator, module="hostile")._port)
+    event = await operator.execute(dispatch.run("chatty", b'{"lines":200,"width":1000}'), seen)
+    assert event == runs.Accepted()
+    assert await operator.execute(dispatch.run("chatty", b'{"lines":10,"width":1000}'), seen) == runs.Finished(
+        runs.Outcome.SUCCEEDED
+    )
 
 
 async def test_a_worker_with_another_key_takes_nothing_and_tells_nothing(start: Start, operator: Sending) -> None:

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from warmworker import capture, protocol, registry, wire
+from warmworker import capture, protocol, records, registry, wire
 from warmworker.errors import Malformed, NoHandlers, TooBig
 from warmworker.protocol import Problem
 from warmworker.settings import Settings, read
@@ -105,9 +105,13 @@ class WorkerApp:
                 # Asking costs as much as a quick run does; who waited for no time is still there.
                 if time.time() - record.start_time > LONG_WAIT and await request.is_disconnected():
                     self.worker.not_received(answer)
-                return _outcome(answer) if record.retry else _rejection(answer)
+                response = _outcome(answer) if record.retry else _rejection(answer)
+                if len(response.body) > wire.ANSWER_LIMIT and asked.callback is not None:
+                    self.worker.not_received(answer)  # the operator reads no further: it is told by callback
+                    return _json(records.document(record, self.worker.pod), 202, _location(asked.run_id))
+                return response
             case Accepted(document):
-                return _json(document, 202, {"location": f"/api/task/runs/{asked.run_id}"})
+                return _json(document, 202, _location(asked.run_id))
             case Conflict(document):
                 return _json(document, 409)
             case Problem():
@@ -174,6 +178,10 @@ async def _body(request: Request) -> bytes:
 
 def _run_id(request: Request) -> str:
     return wire.read_run_id(request.path_params["run_id"], "run id in the path")
+
+
+def _location(run_id: str) -> dict[str, str]:
+    return {"location": f"/api/task/runs/{run_id}"}
 
 
 def _outcome(done: Done) -> Response:

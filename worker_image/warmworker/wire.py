@@ -11,6 +11,8 @@ from warmworker import times
 from warmworker.errors import Malformed
 
 BODY_LIMIT: Final = 256 * 1024
+# What the operator reads of an answer, less some room: a longer one would be lost.
+ANSWER_LIMIT: Final = 60 * 1024
 DEFAULT_WAIT: Final = 2.0
 # Longer waits would outlive the idle time-outs of whatever lies between; the answer is then a 202.
 LONGEST_WAIT: Final = 300.0

@@ -22,8 +22,12 @@ from warmcron.spec.task import (
 
 Json = dict[str, Any]
 
+BROADCAST: Final = ipaddress.IPv4Address("255.255.255.255")
 PORT_NAME: Final = "warmcron"
 TRIGGER_LIMIT: Final = 1024
+# What a condition can hold is 32 KiB; what somebody reads is less. Characters.
+MESSAGE_LIMIT: Final = 1024
+MAX_FAULTS: Final = 10
 
 # Accepted by the schema so that manifests need not change later; refused here until they do what they say.
 NOT_SUPPORTED: Final = {
@@ -50,14 +54,21 @@ def task_spec(raw: Json) -> TaskSpec | Problem:
         _refuse_unsupported(model)
         return _settled(model, task_ref(raw), created(raw))
     except ValidationError as error:
-        return Problem("InvalidSpec", "; ".join(_fault(dict(fault)) for fault in error.errors()))
+        faults = error.errors(include_url=False, include_input=False)
+        return Problem("InvalidSpec", _line("; ".join(_fault(dict(fault)) for fault in faults[:MAX_FAULTS])))
     except SpecError as error:
-        return Problem(error.reason, str(error))
+        return Problem(error.reason, _line(str(error)))
 
 
 def _fault(fault: Json) -> str:
     path = ".".join(str(part) for part in ("spec", *fault["loc"]))
     return f"{path}: {fault['msg']}"
+
+
+def _line(message: str) -> str:
+    """One line for a condition: a field's name may be what somebody wrote to do harm."""
+    cut = message if len(message) <= MESSAGE_LIMIT else f"{message[: MESSAGE_LIMIT - 1]}…"
+    return cut if cut.isprintable() else "".join(char if char.isprintable() else "?" for char in cut)
 
 
 def _refuse_unsupported(model: ScheduledTaskSpec) -> None:
@@ -179,10 +190,27 @@ def _address(spec: Json, status: Json, port: int | None) -> tuple[Address | None
         return None, "no address yet"
     if spec.get("hostNetwork"):
         return None, "on the host's network"
-    parsed = ipaddress.ip_address(ip)
-    if parsed.is_loopback or parsed.is_link_local or parsed.is_unspecified or parsed.is_multicast:
-        return None, f"{ip} is not a pod's address"
+    if not _is_pods_own(ip, status):
+        return None, f"{ip!r:.60} is not a pod's address"
     return Address(ip, port), ""
+
+
+def _is_pods_own(ip: str, status: Json) -> bool:
+    """Whether a pod's network can have given it: not loopback, not a cloud's metadata, not the node's own address."""
+    try:
+        found = _address_of(ip)
+    except ValueError:
+        return False
+    if found.is_loopback or found.is_link_local or found.is_unspecified or found.is_multicast or found == BROADCAST:
+        return False
+    nodes = [status.get("hostIP"), *(one.get("ip") for one in status.get("hostIPs") or [])]
+    return ip not in nodes and str(found) not in nodes
+
+
+def _address_of(ip: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """An address, the one inside if it is an IPv4 address written as IPv6."""
+    found = ipaddress.ip_address(ip)
+    return (found.ipv4_mapped or found) if isinstance(found, ipaddress.IPv6Address) else found
 
 
 def _not_ready(metadata: Json, status: Json) -> str:

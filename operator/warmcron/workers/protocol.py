@@ -1,6 +1,7 @@
 """The worker protocol as pure functions: a run to a request's bytes, an answer to an event. No socket in here."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,6 +21,8 @@ MAX_BODY: Final = 64 * 1024
 REASON_LIMIT: Final = 200
 PAUSE_MAX: Final = 60.0
 MAX_CONCURRENCY: Final = 10_000
+MAX_ID: Final = 128
+MAX_ATTEMPT: Final = 1_000_000
 OK: Final = 200
 # How HTTP servers that know nothing of the protocol answer to its other paths.
 NO_SUCH_PATH: Final = (400, 404, 405, 501)
@@ -82,7 +85,9 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes) -> runs.Ev
         case 202:
             return runs.Accepted()
         case 409:
-            return read_state(parse(body))
+            found = read_state(parse(body))
+            # It has the run, so it says, and does not say how the run is: it is asked.
+            return runs.NoAnswer("AnswerUnreadable") if isinstance(found, runs.Forgotten) else found
         case 404:
             return runs.Rejected("HandlerUnknown")
         case 400 | 413 | 422:
@@ -133,17 +138,16 @@ def finished(outcome: str, details: Json) -> runs.Event:
     )
 
 
-def read_reports(body: bytes) -> list[Report]:
-    """The list of GET /api/task/runs; entries that make no sense are left out."""
+def read_reports(body: bytes, pod_uid: str) -> list[Report]:
+    """The list of GET /api/task/runs, of the pod that was asked; entries that make no sense are left out."""
     found = parse(body) or {}
-    pod_uid = found.get("podUID")
     entries = found.get("runs")
-    if not isinstance(pod_uid, str) or not isinstance(entries, list):
+    if found.get("podUID") != pod_uid or not isinstance(entries, list):
         return []
     return [
         Report(entry["runId"], entry["attempt"], pod_uid, read_state(entry))
         for entry in entries
-        if isinstance(entry, dict) and isinstance(entry.get("runId"), str) and isinstance(entry.get("attempt"), int)
+        if isinstance(entry, dict) and _is_id(entry.get("runId")) and _is_attempt(entry.get("attempt"))
     ]
 
 
@@ -168,6 +172,14 @@ def parse(body: bytes) -> Json | None:
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= MAX_ID
+
+
+def _is_attempt(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_ATTEMPT
 
 
 def _finished_inline(document: Json | None) -> runs.Event:
@@ -196,6 +208,7 @@ def _text(value: object) -> str:
 def _retry_after(headers: Mapping[str, str]) -> float:
     """Seconds of Retry-After, from 0.1 to a minute; a date or nonsense counts as one second."""
     try:
-        return min(max(float(headers.get("retry-after", "1")), 0.1), PAUSE_MAX)
+        seconds = float(headers.get("retry-after", "1"))
     except ValueError:
         return 1.0
+    return 1.0 if math.isnan(seconds) else min(max(seconds, 0.1), PAUSE_MAX)
