@@ -3,6 +3,7 @@
 The object's size decides what a write costs (docs/adr/0004-status-writes.md): nothing in here grows with time.
 """
 
+import re
 from collections import deque
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ Json = dict[str, Any]
 
 # One message of a condition; longer ones are cut, so that no worker's answer can fill the object.
 MESSAGE_LIMIT: Final = 256
+UUID_TEXT: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def render(task: Task, active: list[Run]) -> Json:
@@ -76,7 +78,7 @@ def restore(status: Json, *, created: int) -> History:
         missed=_count(status, "missed"),
         consecutive_failures=_count(status, "consecutiveFailures"),
         suspended=ready is not None and ready.reason == "Suspended",
-        active=tuple(_read_active(found) for found in _dicts(status.get("active")) if found.get("runId")),
+        active=tuple(_read_active(found) for found in _dicts(status.get("active")) if _is_run_id(found.get("runId"))),
         recent=deque(_read_record(found) for found in _dicts(status.get("recentRuns"))),
         conditions=conditions,
     )
@@ -134,6 +136,11 @@ def _record(record: RunRecord) -> Json:
         "durationSeconds": record.duration,
     }
     return _without_none(found)
+
+
+def _is_run_id(value: object) -> bool:
+    """Whether it can be one that we have written: it goes into requests, and others may be able to write a status."""
+    return isinstance(value, str) and UUID_TEXT.fullmatch(value) is not None
 
 
 def _read_active(found: Json) -> ActiveRecord:

@@ -133,7 +133,7 @@ def trigger(raw: Json) -> Trigger | None:
         )
     elif text is not None and not _is_object(text):
         problem = _bad_trigger(TRIGGER_PAYLOAD_ANNOTATION, "expected a JSON object of at most 64 KiB")
-    return Trigger(value, text.encode() if text is not None else None, problem)
+    return Trigger(value, text.encode() if text is not None and problem is None else None, problem)
 
 
 def _bad_trigger(annotation: str, message: str) -> Problem:

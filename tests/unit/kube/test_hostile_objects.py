@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from fakes.hostile_specs import FIELDS, SPECS, TEXTS, VALID
+from warmcron.core import status
 from warmcron.core.pool import Address, Worker
 from warmcron.core.tasks import Problem, TaskSpec
 from warmcron.kube import translate
@@ -86,6 +87,12 @@ def test_a_trigger_of_any_text_is_taken_or_refused(value: str, payload: str | No
     assert (found is None) == (value == "")
     if found and found.problem is None and found.payload is not None:
         assert isinstance(json.loads(found.payload), dict)
+
+
+@pytest.mark.parametrize("run_id", ["", "x", 7, None, "a\r\nhost: evil", "../../x", "0" * 36, "0" * 64])
+def test_a_run_id_in_a_status_is_one_of_ours_or_is_left_out(run_id: object) -> None:
+    """Who may write a status could put bytes of his own into our requests."""
+    assert status.restore({"active": [{"runId": run_id}]}, created=0).active == ()
 
 
 # ---- pods ----------------------------------------------------------------------------------------------------
