@@ -1,0 +1,73 @@
+"""Every screen at two widths, with no task, ten and ten thousand; and for people who do not see or use a mouse."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from browser import chromium
+from browser.conftest import Visits
+from fakes.web import FakeCluster, cluster
+
+pytestmark = pytest.mark.browser
+
+
+def screens(source: FakeCluster) -> list[str]:
+    """The addresses of every screen of a cluster."""
+    found = ["/", "/tasks", "/runs", "/workers", "/nothing"]
+    if source.rows:
+        failed = next(row.run_id for row in source.history.rows.values() if row.error)
+        live = source.rows["search", "reindex"].active[0]
+        found += [
+            "/tasks/billing/invoice-mail",
+            "/tasks?is=Failing&q=sync",
+            f"/runs/{failed}",
+            f"/runs/{live}",
+            "/confirm/suspend?on=shop/stock-sync&on=ops/backup-verify",
+            f"/confirm/cancel?on={live}",
+        ]
+    return found
+
+
+@pytest.mark.parametrize("tasks", [0, 10, 10_000])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_every_screen_fits_and_is_one_request(visit: Visits, tasks: int, width: int) -> None:
+    source = cluster(tasks)
+    page = visit(source, width=width)
+    for path in screens(source):
+        visit.views.clear()
+        page.goto(path)
+        assert page.locator("main h1, main h2").first.is_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        views = [view for view in visit.views if "/log?" not in view]
+        assert views == [f"GET {path}"]
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)])
+def test_axe_finds_nothing(visit: Visits, theme: str, width: int) -> None:
+    source = cluster(10)
+    page = visit(source, theme=theme, width=width)
+    faults = {path: found for path in screens(source) if (found := violations(page, path))}
+    assert faults == {}
+
+
+def test_axe_finds_nothing_in_an_open_dialog_and_in_chinese(visit: Visits) -> None:
+    page = visit(cluster(10), language="zh-CN")
+    page.goto("/tasks")
+    assert page.locator("h1").inner_text() == "任务"
+    page.locator("#bulk a[role=button]").first.click()
+    page.locator("dialog[open] button.strong").wait_for()
+    assert violations(page) == []
+
+
+def violations(page: Page, path: str = "") -> list[Any]:
+    """What axe says of a page, against WCAG 2.2 AA and its own best practices."""
+    if path:
+        page.goto(path)
+    page.evaluate(chromium.axe())
+    rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+    found = page.evaluate("(rules) => axe.run(document, rules)", rules)
+    return [
+        (fault["id"], fault["help"], [(node["html"][:200], node["any"][:1]) for node in fault["nodes"][:3]])
+        for fault in found["violations"]
+    ]
