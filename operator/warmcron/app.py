@@ -49,7 +49,7 @@ class App:
         runners = [await self._serve(self._probes(), self._settings.http_port)]
         runners.append(await self._serve(self._hub.callbacks.app(), self._settings.callback_port))
         # Before kopf: what exists when it starts it leaves alone when it stops; we stop in `_stop`, in our order.
-        for work in (self._engine.run(), self._recorder.run(), self._sync.run(), self._stand()):
+        for work in (self._engine.run(), self._sync.run(), self._stand()):
             self._services.append(asyncio.create_task(work))
         if self._history:
             self._services.append(asyncio.create_task(self._history.run()))
@@ -254,10 +254,11 @@ class App:
         if self._stopped:
             return
         self._stopped = True
-        engine_task, recorder_task, *rest = self._services
+        engine_task, *rest = self._services
         engine_task.cancel()
         await self._recorder.flush(FLUSH_SECONDS)
-        for task in (recorder_task, *rest):
+        await self._recorder.close()
+        for task in rest:
             task.cancel()
         await asyncio.gather(*self._services, return_exceptions=True)
         await self._elector.stop()

@@ -5,7 +5,6 @@ until the herd is out, and all that happened to a task meanwhile goes into one.
 """
 
 import asyncio
-import contextlib
 import heapq
 import json
 import time
@@ -28,6 +27,8 @@ log = structlog.get_logger("warmcron.status")
 SETTLE_SECONDS: Final = 1.0
 # Writes are held back for a herd at most this long: a stream of ticks without a gap must not starve them.
 HOLD_SECONDS: Final = 3.0
+# How often it is looked whether the herd is out, or whether we lead again.
+LOOK_SECONDS: Final = 0.02
 NOT_FOUND, CONFLICT, THROTTLED, SERVER_ERROR = 404, 409, 429, 500
 
 
@@ -70,8 +71,11 @@ class Recorder:
         self._last: dict[str, tuple[float, int]] = {}  # uid -> when last written, and the hash of what
         self._writing: set[str] = set()
         self._again: set[str] = set()  # changed while being written
-        self._wake = asyncio.Event()
         self._held_since: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._flushing = self._closed = False
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def note(self, uid: str, *, urgent: bool) -> None:
         """The status of this task has changed."""
@@ -79,13 +83,13 @@ class Recorder:
             self._again.add(uid)
             return
         now = time.monotonic()
+        urgent = urgent or self._flushing
         when = now if urgent else now + SETTLE_SECONDS
         if not urgent and uid in self._last:
             when = max(when, self._last[uid][0] + self._interval)
         if when < self._when.get(uid, float("inf")):
-            self._when[uid] = when
-            heapq.heappush(self._heap, (when, uid))
-            self._wake.set()
+            self._put(uid, when)
+            self._look_at(when)
 
     def clear(self) -> None:
         """We no longer lead: what is not written is the next leader's to find out."""
@@ -98,50 +102,83 @@ class Recorder:
         self._when.pop(uid, None)
         self._last.pop(uid, None)
 
-    async def run(self) -> None:
-        """Writes until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            for _ in range(self._writers):
-                group.create_task(self._writer())
-
     async def flush(self, seconds: float) -> None:
         """Writes everything that waits, for at most so many seconds. Before leadership is given up."""
+        self._flushing = True
         for uid in self._when:
             self._when[uid] = 0.0
         self._heap = [(0.0, uid) for uid in self._when]
-        self._wake.set()
+        self._pump()
         end = time.monotonic() + seconds
         while (self._when or self._writing) and time.monotonic() < end:  # noqa: ASYNC110 - at most 70 turns, once
             await asyncio.sleep(0.01)
 
-    async def _writer(self) -> None:
-        while True:
-            uid = self._next()
-            if uid is None:
-                self._wake.clear()
-                pause = self._heap[0][0] - time.monotonic() if self._heap else 3600.0
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), timeout=max(pause, 0.02))
-                continue
-            self._writing.add(uid)
-            try:
-                await self._write(uid)
-            finally:
-                self._writing.discard(uid)
-                if uid in self._again:
-                    self._again.discard(uid)
-                    self.note(uid, urgent=False)
+    async def close(self) -> None:
+        """Writes no more."""
+        self.clear()
+        self._closed = True
+        if self._timer:
+            self._timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _next(self) -> str | None:
+    # ---- who writes next -------------------------------------------------------------------------------------
+
+    def _look_at(self, when: float) -> None:
+        """Looks at `when`, unless that is done sooner anyway. One timer for all: a note must cost next to nothing."""
+        if self._closed or (self._timer and self._timer_at <= when):
+            return
+        if self._timer:
+            self._timer.cancel()
+        self._timer_at = when
+        pause = max(when - time.monotonic(), 0.0)
+        self._timer = asyncio.get_running_loop().call_later(pause, self._pump)
+
+    def _pump(self) -> None:
+        """Starts what is due, as far as there are writers."""
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        if self._closed:
+            return
         now = time.monotonic()
         if self._held(now) or not self._may_write():
-            return None
+            if self._heap:
+                self._look_at(now + LOOK_SECONDS)
+            return
+        while len(self._writing) < self._writers and (uid := self._next(now)):
+            self._writing.add(uid)
+            task = asyncio.create_task(self._work(uid))
+            self._tasks.add(task)  # the loop holds only a weak reference
+            task.add_done_callback(self._tasks.discard)
+        if self._heap and len(self._writing) < self._writers:
+            self._look_at(self._heap[0][0])
+
+    async def _work(self, uid: str) -> None:
+        try:
+            await self._write(uid)
+        except Exception:  # one status that we cannot write must not take the others with it
+            self._metrics.errors.labels("status").inc()
+            log.exception("status not written", uid=uid)
+        finally:
+            self._writing.discard(uid)
+            if uid in self._again:
+                self._again.discard(uid)
+                self.note(uid, urgent=False)
+            self._pump()
+
+    def _next(self, now: float) -> str | None:
         while self._heap and self._heap[0][0] <= now:
             when, uid = heapq.heappop(self._heap)
             if self._when.get(uid) == when:
                 del self._when[uid]
                 return uid
         return None
+
+    def _put(self, uid: str, when: float) -> None:
+        self._when[uid] = when
+        heapq.heappush(self._heap, (when, uid))
 
     def _held(self, now: float) -> bool:
         if not self._herd():
@@ -175,9 +212,7 @@ class Recorder:
         if error.status in (NOT_FOUND, CONFLICT):
             return  # deleted meanwhile, or another object by now
         if error.status in (0, THROTTLED) or error.status >= SERVER_ERROR:
-            when = time.monotonic() + self._random.uniform(0.5, 2.0)
-            self._when[uid] = when
-            heapq.heappush(self._heap, (when, uid))
+            self._put(uid, time.monotonic() + self._random.uniform(0.5, 2.0))
             return
         self._metrics.errors.labels("status").inc()
         log.error("status refused", namespace=ref.namespace, task=ref.name, error=str(error))

@@ -150,7 +150,9 @@ class Sync:
                 log.warning("not listed", error=str(error))
                 pause = RELIST_SECONDS
             try:
-                await asyncio.wait_for(self._soon.wait(), timeout=pause)
+                # Not wait_for: before Python 3.12 it loses a cancellation that comes as its wait ends.
+                async with asyncio.timeout(pause):
+                    await self._soon.wait()
                 await asyncio.sleep(RELIST_SECONDS)
             except TimeoutError:
                 continue
