@@ -41,10 +41,11 @@ cluster-down: setup ## delete the cluster, and stop the Docker engine if `make c
 images: setup ## build the images, and load them into the cluster
 	@$(PY)/python tools/cluster images
 
-generate: setup ## write again what is generated from code: crds/, the chart's copy, the chart's README
+generate: setup ## write again what is generated from code: crds/, the chart's copy, the chart's README, docs/reference
 	@$(PY)/python -m warmcron.spec.crd > crds/scheduledtasks.warmcron.dev.yaml
 	@cp crds/scheduledtasks.warmcron.dev.yaml charts/warmcron/files/
 	@$(PY)/python tests/contract/chart_readme.py
+	@$(PY)/python tools/reference.py
 
 lock: ## resolve requirements/*.lock anew (needs uv)
 	@tools/lock.sh

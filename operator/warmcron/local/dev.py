@@ -24,6 +24,7 @@ from warmcron.errors import LocalError
 from warmcron.hub import Hub
 from warmcron.local import folder, lines, modules, overview, view
 from warmcron.local.files import Files, example
+from warmcron.local.manifests import Manifest
 from warmcron.local.objects import Objects
 from warmcron.local.process import Plan
 from warmcron.local.workers import Workers
@@ -77,7 +78,12 @@ class Gate:
 
 
 class Dev:
-    """One embedded warmcron."""
+    """One embedded warmcron.
+
+    Attributes:
+        engine: the engine, once it runs.
+        lines: what has been said.
+    """
 
     def __init__(self, options: Options, console: Console) -> None:
         self._options, self._console = options, console
@@ -93,8 +99,13 @@ class Dev:
         self._metrics = Metrics()
         self._gate = Gate(self._folder.starts)
         self._live = console.is_terminal and not options.plain
-        self._lines = lines.Lines(None if self._live else self._print)
+        self.lines = lines.Lines(None if self._live else self._print)
         self._told: asyncio.Queue[None] = asyncio.Queue()
+
+    @property
+    def declared(self) -> dict[str, Manifest]:
+        """What the files say, by namespace/name."""
+        return self._objects.declared
 
     async def run(self) -> None:
         """Runs until told to stop by SIGINT, SIGTERM or SIGHUP."""
@@ -131,18 +142,18 @@ class Dev:
             metrics=self._metrics,
             random=SystemRandom(),
         )
-        self._engine = self._hub.engine
-        self._objects.source = self._engine
+        self.engine = self._hub.engine
+        self._objects.source = self.engine
         self._workers = Workers(
             replace(self._plan, environment={"WARMWORKER_PUBLIC_KEYS": ",".join(signer.public_keys)}),
             count=self._options.workers,
             folder=self._folder.path / "workers",
             lock_fd=self._folder.lock_fd,
             seen=self._hub.worker_seen,
-            gone=self._engine.forget_worker,
-            running=lambda uid: len(found.runs) if (found := self._engine.pool.get(uid)) else 0,
+            gone=self.engine.forget_worker,
+            running=lambda uid: len(found.runs) if (found := self.engine.pool.get(uid)) else 0,
         )
-        lines.install(self._lines, name_of=self._name_of)
+        lines.install(self.lines, name_of=self._name_of)
 
     async def _until_told(self, services: list[asyncio.Task[Any]]) -> None:
         """The schedule runs, until a signal comes or something that should not end does."""
@@ -152,7 +163,7 @@ class Dev:
         ready.cancel()
         if not told.done():
             self._hub.lead()
-            services.append(asyncio.create_task(self._engine.run()))
+            services.append(asyncio.create_task(self.engine.run()))
         await asyncio.wait({told, *services}, return_when=asyncio.FIRST_COMPLETED)
         told.cancel()
         for service in services:
@@ -217,10 +228,10 @@ class Dev:
         self._hub.task_seen(raw)
 
     def _forget(self, uid: str) -> None:
-        self._engine.forget_task(uid)
+        self.engine.forget_task(uid)
 
     def _name_of(self, run_id: str) -> str:
-        run = self._engine.runner.runs.get(run_id)
+        run = self.engine.runner.runs.get(run_id)
         return run.task.name if run else run_id[:8]
 
     # ---- what is shown ---------------------------------------------------------------------------------------
@@ -234,18 +245,18 @@ class Dev:
             return
         with Live(console=self._console, auto_refresh=False, transient=True) as self._view:
             yield
-        self._lines.out = self._print
+        self.lines.out = self._print
 
     async def _show(self) -> None:
         while True:
             if self._view:
                 shown = overview.of(
-                    self._engine,
+                    self.engine,
                     title=f"warmcron dev  {self._url}",
                     faults=[str(fault) for fault in self._files.faults],
-                    lines=self._lines.kept,
+                    lines=self.lines.kept,
                     now=time.time(),
-                    declared=self._objects.declared,
+                    declared=self.declared,
                 )
                 self._view.update(view.draw(shown, height=self._console.height), refresh=True)
             await asyncio.sleep(DRAW_SECONDS)
@@ -256,7 +267,7 @@ class Dev:
         self._say(f"warmcron {__version__}, embedded mode; Ctrl-C stops it")
         self._say(f"  API      {self._url}")
         self._say(f"  Metrics  {self._url}/metrics")
-        self._say(f"  Tasks    {len(self._objects.declared)} of {what}")
+        self._say(f"  Tasks    {len(self.declared)} of {what}")
         self._say(f"  Workers  {self._options.workers} for each pool: {names}")
         self._say(f"  State    {self._folder.path} (start {self._folder.starts})")
 

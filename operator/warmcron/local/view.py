@@ -65,8 +65,9 @@ def draw(shown: Shown, *, height: int) -> RenderableType:
 
 def _tasks(tasks: Sequence[TaskLine]) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False, expand=True)
-    for heading in ("TASK", "SCHEDULE", "NEXT", "RUNNING", "LAST"):
-        table.add_column(heading, overflow="ellipsis", no_wrap=True)
+    for heading in ("TASK", "SCHEDULE", "NEXT", "RUNNING"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("LAST", overflow="ellipsis", no_wrap=True, ratio=1)
     for heading in ("OK", "FAILED", "SKIPPED"):
         table.add_column(heading, justify="right", no_wrap=True)
     for task in tasks:
