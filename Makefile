@@ -25,6 +25,7 @@ check: setup ## lint, types, layers, and whether generated files are fresh
 	@$(PY)/lint-imports
 	@$(PY)/python -m warmcron.spec.crd | diff -u crds/scheduledtasks.warmcron.dev.yaml - || \
 		{ echo "crds/ is stale: run make generate"; exit 1; }
+	@$(PY)/python tools/reference.py --check
 
 unit: setup ## the tests that need no cluster
 	@$(PY)/pytest tests/unit tests/contract

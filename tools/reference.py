@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
 from warmcron.config import Settings
+from warmcron.history.history import Figures
 from warmcron.observe import Metrics
 from warmcron.spec import crd, rules
 
@@ -98,7 +100,7 @@ def settings() -> str:
 def metrics() -> str:
     """Everything that /metrics shows."""
     rows = []
-    for found in vars(Metrics()).values():
+    for found in [*vars(Metrics()).values(), *vars(Figures(CollectorRegistry())).values()]:
         if isinstance(found, MetricWrapperBase):
             name = found._name + ("_total" if found._type == "counter" else "")  # noqa: SLF001 - it has no public ones
             labels = ", ".join(f"`{label}`" for label in found._labelnames)  # noqa: SLF001

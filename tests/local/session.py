@@ -1,9 +1,11 @@
 """One `warmcron dev` and what it prints, and the process tree below it as /proc tells it."""
 
+import contextlib
 import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -114,6 +116,15 @@ class Session:
     def state(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((self.folder / ".warmcron" / "state.json").read_text())
         return found
+
+    def remembered(self, state: str) -> set[str]:
+        """The tasks that the history has a run of in that state; waits for the first."""
+
+        def ask() -> set[str]:
+            with contextlib.closing(sqlite3.connect(self.folder / ".warmcron" / "history.db")) as database:
+                return {str(row[0]) for row in database.execute("SELECT task FROM runs WHERE state = ?", (state,))}
+
+        return eventually(ask, f"a run in the state {state} in the history")
 
     def status(self, name: str) -> dict[str, Any]:
         found: dict[str, Any] = self.state["tasks"][f"default/{name}"]["status"]

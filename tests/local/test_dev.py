@@ -23,6 +23,7 @@ def test_the_built_in_example_runs_soon_after_the_banner_and_ctrl_c_leaves_nothi
     found = json.loads((session.folder / ".warmcron" / "server.json").read_text())
     with urllib.request.urlopen(found["url"] + "/metrics") as answer:  # noqa: S310 - its own URL
         assert b"warmcron_runs_total" in answer.read()
+    assert "hello" in session.remembered("Succeeded")
     tree = session.tree()
     assert len(tree) >= 3  # two workers and their keeper, and what handlers with processes of their own need
     assert session.stop() == 0

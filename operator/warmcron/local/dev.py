@@ -21,6 +21,8 @@ from rich.live import Live
 from warmcron import __version__, probes
 from warmcron.core.tasks import PoolKey
 from warmcron.errors import LocalError
+from warmcron.history.history import History
+from warmcron.history.retention import Limits
 from warmcron.hub import Hub
 from warmcron.local import folder, lines, modules, overview, view
 from warmcron.local.files import Files, example
@@ -38,6 +40,9 @@ POLL_SECONDS: Final = 0.5
 DRAW_SECONDS: Final = 0.25
 # The schedule begins when a worker is ready, or after this long without one.
 FIRST_WORKER_SECONDS: Final = 10.0
+DAY: Final = 86_400.0
+# What the history gets at the end to write what it still has.
+HISTORY_SECONDS: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,18 +125,28 @@ class Dev:
             self._reload(first=True)
             self._banner()
             with self._watched():
-                services += [asyncio.create_task(work) for work in (self._objects.run(), self._follow(), self._show())]
+                works = (self._objects.run(), self._history.run(), self._follow(), self._show())
+                services += [asyncio.create_task(work) for work in works]
                 await self._until_told(services)
         finally:
             await self._stop(services)
             await server.cleanup()
             await self._hub.close()
+            await self._history.close(HISTORY_SECONDS)
             self._folder.close()
             self._say("stopped; the next start goes on from here")
 
     def _build(self) -> None:
         self._objects = Objects(self._folder, apply=self._apply, forget=self._forget)
         signer = Signer.made()  # workers end with us, so neither key outlives this start
+        self._history = History(
+            url=f"sqlite:///{(self._folder.path / 'history.db').resolve()}",
+            limits=Limits(seconds=7 * DAY, runs=100_000, line_seconds=7 * DAY, lines=500_000),
+            epoch=lambda: self._gate.epoch,
+            leading=self._gate.may_send,
+            herd=lambda: self._hub.dispatcher.herd(),  # noqa: PLW0108 - the hub is made after this
+            registry=self._metrics.registry,
+        )
         self._hub = Hub(
             gate=self._gate,
             recorder=self._objects,
@@ -141,6 +156,7 @@ class Dev:
             signer=signer,
             metrics=self._metrics,
             random=SystemRandom(),
+            journal=self._history.journal,
         )
         self.engine = self._hub.engine
         self._objects.source = self.engine
