@@ -4,7 +4,7 @@ from collections import deque
 from typing import Any, Final
 
 from warmworker import times
-from warmworker.output import Output
+from warmworker.output import EVENT_LINES, Output
 
 BATCH_CHARACTERS: Final = 128 * 1024
 # After a restart of the container it is not known how far the numbers had come; no run gets here by counting.
@@ -45,7 +45,7 @@ class Outbox:
             self.complete = self._pending.popleft()["type"] == "Finished"
 
     def _fill(self, now: float) -> None:
-        if lines := self._output.take(BATCH_CHARACTERS):
+        if lines := self._output.take(BATCH_CHARACTERS, most=EVENT_LINES):
             self.add("Log", now, lines=lines)
         if (progress := self._output.take_progress()) is not None:
             self.add("Progress", now, fraction=progress[0], text=progress[1])

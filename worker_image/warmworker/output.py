@@ -3,6 +3,7 @@
 import threading
 import time
 from collections import deque
+from collections.abc import Iterable
 from typing import Any, Final
 
 from warmworker import times
@@ -11,6 +12,8 @@ LINE_LIMIT: Final = 16 * 1024
 BUFFER_LIMIT: Final = 1024 * 1024
 # What a line costs beside its text: its time, its stream and the JSON around them.
 LINE_COST: Final = 80
+# The operator keeps so many lines of one event, and of one answer.
+EVENT_LINES: Final = 1000
 _CUT: Final = " … (line cut)"
 
 Line = dict[str, Any]
@@ -76,12 +79,18 @@ class Output:
                 self._add(line(stream, rest, now=now))
             self._partial.clear()
 
-    def take(self, limit: int = BUFFER_LIMIT) -> list[Line]:
-        """The oldest lines, up to about `limit` characters; what was dropped after them is said in their place."""
+    def put_back(self, lines: Iterable[Line]) -> None:
+        """Take lines that were taken out and could not be delivered; they come before nothing that is here."""
+        with self._lock:
+            for ready in lines:
+                self._append(ready)
+
+    def take(self, limit: int = BUFFER_LIMIT, *, most: int = BUFFER_LIMIT) -> list[Line]:
+        """The oldest lines, up to about `limit` characters and `most` lines; dropped ones are said in their place."""
         with self._lock:
             taken: list[Line] = []
             size = 0
-            while self._lines and (not taken or size + _cost(self._lines[0]) <= limit):
+            while self._lines and len(taken) < most and (not taken or size + _cost(self._lines[0]) <= limit):
                 taken.append(self._lines.popleft())
                 size += _cost(taken[-1])
             self._size -= size

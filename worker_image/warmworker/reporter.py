@@ -53,9 +53,9 @@ class Reporter:
 
     def settle(self, record: Record, lines: Sequence[Line] = ()) -> None:
         """Report the end of a run that is over: of an earlier life, or one whose caller did not stay for it."""
-        outbox = Outbox(first=FIRST_AFTER_RESTART)
-        if lines:
-            outbox.add("Log", record.finish_time or 0.0, lines=list(lines))
+        said = Output()
+        said.put_back(lines)
+        outbox = Outbox(said, first=FIRST_AFTER_RESTART)
         _finish(outbox, record)
         self._begin(self._deliver_all(outbox, lambda: record))
 

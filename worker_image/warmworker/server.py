@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from warmworker import capture, protocol, records, registry, wire
 from warmworker.errors import Malformed, NoHandlers, TooBig
+from warmworker.output import EVENT_LINES
 from warmworker.protocol import Problem
 from warmworker.settings import Settings, read
 from warmworker.signatures import Gate
@@ -106,7 +107,8 @@ class WorkerApp:
                 if time.time() - record.start_time > LONG_WAIT and await request.is_disconnected():
                     self.worker.not_received(answer)
                 response = _outcome(answer) if record.retry else _rejection(answer)
-                if len(response.body) > wire.ANSWER_LIMIT and asked.callback is not None:
+                long = len(response.body) > wire.ANSWER_LIMIT or len(answer.log) > EVENT_LINES
+                if long and asked.callback is not None:
                     self.worker.not_received(answer)  # the operator reads no further: it is told by callback
                     return _json(records.document(record, self.worker.pod), 202, _location(asked.run_id))
                 return response

@@ -1,5 +1,6 @@
 """Takes what workers report about their runs, checks that they may, and hands it on. The standby passes it along."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -14,6 +15,10 @@ from warmcron.workers.reports import Reports
 from warmcron.workers.tokens import Tokens
 
 MAX_REPORT: Final = 2 * 1024 * 1024
+BODY_SECONDS: Final = 10.0
+# The SDK sends one event of each kind, and what it has to repeat. A thousand lines in each of a million events would
+# hold up everything else; what is cut off is not acknowledged, so it comes again.
+MAX_EVENTS: Final = 8
 FORWARDED: Final = "x-warmcron-forwarded"
 FORWARD_SECONDS: Final = 5.0
 # Runs of which the last number is remembered, before those that have ended are forgotten.
@@ -63,25 +68,32 @@ class Callbacks:
 
     async def _events(self, request: web.Request) -> web.StreamResponse:  # noqa: PLR0911 - one for each refusal
         run_id = request.match_info["run_id"]
+        token = request.headers.get("authorization", "").removeprefix("Bearer ")
+        # Before the body: who has no token makes us read a head, and no more.
+        who = self._tokens.read(token, run_id)
+        if who is None:
+            return self._refuse(401, "unauthorized", "the token is not one for this run")
         try:
-            body = await request.read()
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await request.read()
         except web.HTTPRequestEntityTooLarge:
             return self._refuse(413, "oversized", f"a report has at most {MAX_REPORT} bytes")
+        except TimeoutError:
+            return self._refuse(408, "slow", f"the report did not come within {BODY_SECONDS:g} s")
         report = protocol.parse(body)
         if report is None or not isinstance(report.get("events"), list):
             return self._refuse(400, "malformed", "expected a JSON object with a list named events")
         attempt, pod_uid = report.get("attempt"), report.get("podUID")
-        token = request.headers.get("authorization", "").removeprefix("Bearer ")
         if not isinstance(attempt, int) or not isinstance(pod_uid, str):
             return self._refuse(400, "malformed", "expected attempt, a number, and podUID, a string")
-        if not self._tokens.matches(token, run_id, attempt, pod_uid):
+        if (attempt, pod_uid) != who:
             return self._refuse(401, "unauthorized", "the token is not the one for this attempt of this run")
         if not self._ready():
             return await self._forward(request, body)
         if not self._known(run_id):
             # Ended, or repeated elsewhere: there is nobody to tell, and the worker may stop telling.
             return self._refuse(410, "unknown-run", "this run is over")
-        return web.json_response({"lastSeq": self._take(run_id, attempt, report["events"])})
+        return web.json_response({"lastSeq": self._take(run_id, attempt, report["events"][:MAX_EVENTS])})
 
     def _take(self, run_id: str, attempt: int, events: list[Any]) -> int:
         """Hands each event on once: a worker repeats what it saw no answer to."""
