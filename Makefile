@@ -1,6 +1,6 @@
 # Each command does its own set-up: nothing has to be installed first but Python 3.11+ and make.
 .DEFAULT_GOAL := help
-.PHONY: help setup run run-operator test check unit e2e cluster cluster-down images bench generate lock clean
+.PHONY: help setup run run-operator test check gates unit e2e cluster cluster-down images bench generate lock clean
 PY := .venv/bin
 
 help: ## what there is
@@ -15,7 +15,7 @@ run: ## run the embedded mode, without a cluster: ARGS="examples/python-worker" 
 run-operator: setup ## run the operator against the cluster that the kubeconfig names
 	@WARMCRON_LOG_FORMAT=$${WARMCRON_LOG_FORMAT:-console} $(PY)/python -m warmcron
 
-test: check ## check and test everything, on a kind cluster too
+test: check gates ## check and test everything, on a kind cluster too
 	@tools/test.sh
 
 check: setup ## lint, types, layers, and whether generated files are fresh
@@ -26,6 +26,9 @@ check: setup ## lint, types, layers, and whether generated files are fresh
 	@$(PY)/python -m warmcron.spec.crd | diff -u crds/scheduledtasks.warmcron.dev.yaml - || \
 		{ echo "crds/ is stale: run make generate"; exit 1; }
 	@$(PY)/python tools/reference.py --check
+
+gates: setup ## look for what is insecure: bandit, semgrep with our rules, hadolint, checkov on the rendered chart
+	@$(PY)/python tools/gates.py
 
 unit: setup ## the tests that need no cluster
 	@$(PY)/pytest tests/unit tests/contract

@@ -15,3 +15,5 @@ compile dev.lock pyproject.toml "$worker" requirements/build.lock --group dev
 # The image can export traces.
 compile operator.lock pyproject.toml --extra otel --constraint requirements/dev.lock
 compile worker.lock "$worker" --constraint requirements/dev.lock
+# The scanners of `make gates` have an environment of their own: they pin what we do not.
+printf "checkov>=3.3\nhadolint-bin>=2.15\nsemgrep>=1.182\n" | compile gates.lock -
