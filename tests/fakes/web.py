@@ -318,20 +318,18 @@ def _runs(row: TaskRow, failing: int, random: Random) -> list[RunRow]:
 
 
 def _flagged(row: TaskRow, runs: list[RunRow], number: int) -> TaskRow:
-    flags, message, failures = {Flag.SCHEDULED}, "", 0
+    flag, message, failures = Flag.SCHEDULED, "", 0
     last = runs[-1].scheduled if runs else None
     match number % len(PATTERNS):
         case 2:
-            flags |= {Flag.FAILING}
-            message, failures = "ConnectionRefused: stock.example.internal:5432", 3
+            flag, message, failures = Flag.FAILING, "ConnectionRefused: stock.example.internal:5432", 3
         case 3:
-            flags |= {Flag.NO_WORKER}
-            message = "no ready pod has the label warmcron.dev/pool=feeds"
+            flag, message = Flag.NO_WORKER, "no ready pod has the label warmcron.dev/pool=feeds"
         case 5 if number < len(PATTERNS):
-            flags |= {Flag.RUNNING}
+            flag = Flag.RUNNING
         case 6:
-            flags, message = {Flag.SUSPENDED}, ""
-    return replace(row, flags=frozenset(flags), message=message, failures=failures, last=last)
+            flag = Flag.SUSPENDED
+    return replace(row, flags=frozenset({flag}), message=message, failures=failures, last=last)
 
 
 def _add_workers(found: FakeCluster, random: Random) -> None:

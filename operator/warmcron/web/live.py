@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from warmcron.errors import HistoryError
-from warmcron.web import marks
-from warmcron.web.runs import is_run_id
+from warmcron.history.model import FINAL
+from warmcron.web.runs import is_run_id, number
 from warmcron.web.site import Site, Visit
 
 LINES: Final = 500
@@ -27,7 +27,7 @@ async def follow(site: Site, request: Request, visit: Visit) -> Response:
         return site.missing(request, visit, run_id)
     last = request.headers.get("last-event-id") or request.query_params.get("after", "0")
     zone = request.query_params.get("zone", "UTC")
-    stream = _events(site, visit, run_id, int(last) if last.isdecimal() and len(last) < 16 else 0, zone)  # noqa: PLR2004
+    stream = _events(site, visit, run_id, number(last), zone)
     return StreamingResponse(
         stream, media_type="text/event-stream", headers={"x-accel-buffering": "no", "cache-control": "no-store"}
     )
@@ -36,21 +36,23 @@ async def follow(site: Site, request: Request, visit: Visit) -> Response:
 async def _events(site: Site, visit: Visit, run_id: str, after: int, zone: str) -> AsyncIterator[str]:
     loop = asyncio.get_running_loop()
     end, spoken = loop.time() + LONGEST, loop.time()
+    over = False
     yield ": hello\n\n"
     while loop.time() < end:
         try:
-            # The state first: lines that came before it was final are in what is read after it.
-            run = await site.reader.run(run_id)
             lines = await site.reader.logs(run_id, after=after, limit=LINES)
+            run = None if lines else await site.reader.run(run_id)
         except HistoryError:
-            return
+            return  # the browser comes back by itself
         if lines:
             after, spoken = lines[-1].seq, loop.time()
             yield event(site.text("lines.html", visit, lines=lines, zone=zone), number=after)
             continue
-        if run is None or run.state in marks.ENDED:
+        if over:
             yield "event: done\ndata: over\n\n"
             return
+        # Once more after the end: its last lines may be written just behind it.
+        over = run is None or run.state in FINAL
         if loop.time() - spoken > SILENCE:
             spoken = loop.time()
             yield ": still here\n\n"

@@ -46,9 +46,10 @@ ANSWER: Final = {
     "Rejected": "bad",
     "Broke": "bad",
     "NoAnswer": "warn",
+    "Fenced": "warn",
+    "Forgotten": "warn",
     "WorkerLost": "bad",
 }
-ENDED: Final = frozenset({"Succeeded", "Failed", "Cancelled", "Skipped", "Unknown"})
 
 
 def run(state: str) -> Mark:

@@ -9,13 +9,13 @@ from starlette.responses import Response
 
 from warmcron.core import times
 from warmcron.errors import HistoryError
-from warmcron.history.model import STATES, Page, RunFilter, RunRow
-from warmcron.web import marks
+from warmcron.history.model import FINAL, STATES, Page, RunFilter, RunRow
 from warmcron.web.site import Site, Visit, told
 from warmcron.web.sources import Order
 
 PAGE: Final = 50
 LINES: Final = 1000
+SEQ_DIGITS: Final = 18
 TEXT_LIMIT: Final = 200
 SPANS: Final = {"1h": 3600, "24h": 86_400, "7d": 7 * 86_400, "30d": 30 * 86_400}
 TRIGGERS: Final = ("Schedule", "Manual")
@@ -74,7 +74,7 @@ async def one(site: Site, request: Request, visit: Visit) -> Response:
     try:
         run = await site.reader.run(run_id)
         attempts = await site.reader.attempts(run_id) if run else ()
-        lines = await site.reader.logs(run_id, after=_number(after), limit=LINES) if run else ()
+        lines = await site.reader.logs(run_id, after=number(after), limit=LINES) if run else ()
     except HistoryError as error:
         return site.render("unanswered.html", request, visit, status=503, section="runs", fault=str(error))
     if run is None:
@@ -90,10 +90,10 @@ async def one(site: Site, request: Request, visit: Visit) -> Response:
         section="runs",
         run=run,
         zone=task.row.zone if task else "UTC",
-        ended=run.state in marks.ENDED,
+        ended=run.state in FINAL,
         attempts=attempts,
         lines=lines,
-        after=_number(after),
+        after=number(after),
         more=len(lines) == LINES,
         may={order: await visit.viewer.may(order, run.namespace) for order in (Order.CANCEL, Order.RETRY)},
     )
@@ -135,5 +135,6 @@ def _instant(text: str, now: float) -> float | None:
         return None
 
 
-def _number(text: str) -> int:
-    return int(text) if text.isdecimal() and len(text) < 16 else 0  # noqa: PLR2004 - digits of a line's number
+def number(text: str) -> int:
+    """The number of a log line; 0, which is before the first, for what is none."""
+    return int(text) if text.isdecimal() and len(text) <= SEQ_DIGITS else 0

@@ -18,7 +18,10 @@ class OrderError(WarmcronError):
 
 
 class Flag(StrEnum):
-    """What can be said of a task besides its name; several may hold at once. The order is that of urgency."""
+    """What can be said of a task besides its name; several may hold at once, `Scheduled` only alone.
+
+    The order is that of urgency.
+    """
 
     INVALID = "Invalid"
     FAILING = "Failing"

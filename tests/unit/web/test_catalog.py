@@ -7,9 +7,9 @@ from warmcron.web.sources import Flag
 
 ROWS = (
     task_row("a", "mail", handler="send.mail", pool="mailers"),
-    task_row("a", "sync", flags=frozenset({Flag.SCHEDULED, Flag.FAILING}), failures=3),
+    task_row("a", "sync", flags=frozenset({Flag.FAILING}), failures=3),
     task_row("b", "sync", flags=frozenset({Flag.SUSPENDED})),
-    task_row("b", "train", schedule="*/5 * * * *", flags=frozenset({Flag.SCHEDULED, Flag.RUNNING})),
+    task_row("b", "train", schedule="*/5 * * * *", flags=frozenset({Flag.RUNNING, Flag.NO_WORKER})),
 )
 
 
@@ -31,7 +31,8 @@ def names(wanted: Wanted) -> list[str]:
         (Wanted(text="sync", namespace="b"), ["b/sync"]),
         (Wanted(pool="mailers", namespace="b"), []),
         # one state, however many a task has
-        (Wanted(flag=Flag.SCHEDULED), ["a/mail", "a/sync", "b/train"]),
+        (Wanted(flag=Flag.RUNNING), ["b/train"]),
+        (Wanted(flag=Flag.NO_WORKER), ["b/train"]),
         (Wanted(flag=Flag.FAILING), ["a/sync"]),
         # sorted by what is asked for, then by name
         (Wanted(sort="failures"), ["a/sync", "a/mail", "b/sync", "b/train"]),
@@ -55,7 +56,7 @@ def test_a_page_beyond_the_last_is_the_last() -> None:
 
 
 def test_the_most_urgent_flag_stands_for_a_task() -> None:
-    row = task_row("a", "b", flags=frozenset({Flag.SCHEDULED, Flag.RUNNING, Flag.FAILING}))
+    row = task_row("a", "b", flags=frozenset({Flag.RUNNING, Flag.FAILING}))
     assert catalog.foremost(row) is Flag.FAILING
 
 
