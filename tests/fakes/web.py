@@ -8,7 +8,7 @@ from typing import Any
 
 from warmcron.core import schedule
 from warmcron.core.tasks import manual_run_id, tick_run_id
-from warmcron.errors import HistoryError
+from warmcron.errors import HistoryError, KubeError
 from warmcron.history.model import AttemptRow, LogRow, Page, RunFilter, RunRow
 from warmcron.spec.task import DaylightSavingPolicy
 from warmcron.web.sources import Condition, Flag, Order, OrderError, TaskDetail, TaskRow, Viewer, WorkerRow
@@ -176,8 +176,11 @@ class FakeGuard:
     def __init__(self, viewers: dict[str, FakeViewer] | None = None) -> None:
         self.open = viewers is None
         self._viewers = viewers or {}
+        self.broken = ""
 
     async def viewer(self, token: str) -> Viewer | None:
+        if self.broken:
+            raise KubeError(self.broken)
         return FakeViewer() if self.open else self._viewers.get(token)
 
 

@@ -11,6 +11,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
+from warmcron.errors import HistoryError, KubeError
 from warmcron.history.model import Reader
 from warmcron.web import live, login, orders, overview, runs, tasks, workers
 from warmcron.web.guard import LOCAL, Guarded
@@ -41,6 +42,11 @@ def app(*, live_source: Live, reader: Reader, orders_to: Orders, guarded_by: Gua
         visit = visit or site.visit_of(login.Nobody(), request, ())
         return site.missing(request, visit, request.url.path)
 
+    async def unanswered(request: Request, error: Exception) -> Response:
+        """The cluster or the database is away: said on a page that needs neither."""
+        visit = site.visit_of(login.Nobody(), request, ())
+        return site.render("unanswered.html", request, visit, status=503, section="", fault=str(error))
+
     pages = Starlette(
         routes=[
             get("/", overview.page),
@@ -58,6 +64,6 @@ def app(*, live_source: Live, reader: Reader, orders_to: Orders, guarded_by: Gua
             Route("/settings", prefer, methods=["POST"]),
             Mount("/static", _Static(directory=str(resources.files("warmcron.web").joinpath("static")))),
         ],
-        exception_handlers={404: lost},
+        exception_handlers={404: lost, KubeError: unanswered, HistoryError: unanswered},
     )
     return Guarded(pages, hosts=LOCAL if guarded_by.open else None)

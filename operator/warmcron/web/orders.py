@@ -10,8 +10,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from warmcron.errors import HistoryError
-from warmcron.spec.task import TRIGGER_ANNOTATION
+from warmcron.spec.task import GROUP, TRIGGER_ANNOTATION
 from warmcron.web import guard
 from warmcron.web.runs import is_run_id
 from warmcron.web.site import Site, Visit, note
@@ -88,7 +87,7 @@ def kubectl(order: Order, target: Target) -> str:
             patch = json.dumps({"spec": {"suspend": order is Order.SUSPEND}}, separators=(",", ":"))
             return f"kubectl patch scheduledtask {place} --type=merge -p {shlex.quote(patch)}"
         case Order.CANCEL:
-            return f"warmcron cancel {shlex.quote(target.run_id)}"
+            return f"kubectl annotate scheduledtask {place} --overwrite {GROUP}/cancel={shlex.quote(target.run_id)}"
     return f'kubectl annotate scheduledtask {place} --overwrite {TRIGGER_ANNOTATION}="$(date +%s)"'
 
 
@@ -125,10 +124,7 @@ async def _targets(site: Site, visit: Visit, order: Order, values: Sequence[str]
 async def _run(site: Site, run_id: str) -> Target | None:
     if not is_run_id(run_id):
         return None
-    try:
-        run = await site.reader.run(run_id)
-    except HistoryError:
-        return None
+    run = await site.reader.run(run_id)
     return Target(run.namespace, run.task, run_id) if run else None
 
 

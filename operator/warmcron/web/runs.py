@@ -8,7 +8,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from warmcron.core import times
-from warmcron.errors import HistoryError
 from warmcron.history.model import FINAL, STATES, Page, RunFilter, RunRow
 from warmcron.web.site import Site, Visit, told
 from warmcron.web.sources import Order
@@ -71,12 +70,9 @@ async def one(site: Site, request: Request, visit: Visit) -> Response:
     if not is_run_id(run_id):
         return site.missing(request, visit, run_id)
     after = request.query_params.get("after", "0")
-    try:
-        run = await site.reader.run(run_id)
-        attempts = await site.reader.attempts(run_id) if run else ()
-        lines = await site.reader.logs(run_id, after=number(after), limit=LINES) if run else ()
-    except HistoryError as error:
-        return site.render("unanswered.html", request, visit, status=503, section="runs", fault=str(error))
+    run = await site.reader.run(run_id)
+    attempts = await site.reader.attempts(run_id) if run else ()
+    lines = await site.reader.logs(run_id, after=number(after), limit=LINES) if run else ()
     if run is None:
         # Just asked for, and not begun: the engine sees the order a moment after the API server took it.
         return site.render("run_awaited.html", request, visit, status=404, section="runs", run_id=run_id)

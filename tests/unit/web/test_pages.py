@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fakes.asgi import Browser
-from fakes.web import NOW, FakeCluster, cluster
+from fakes.web import NOW, FakeCluster, FakeGuard, cluster
 from unit.web.poison import HOSTILE, paths, poisoned
 from warmcron.web import runs
 
@@ -92,6 +92,15 @@ async def test_while_the_history_is_down_the_tasks_are_still_there(browser: Brow
         assert "connection refused" in reply.text
     assert "stock-sync" in (await browser.get("/tasks")).text
     assert (await browser.get(f"/runs/{next(iter(source.history.rows))}")).status == 503
+
+
+async def test_a_cluster_that_is_away_is_said_on_a_page(source: FakeCluster, serve: Callable[..., Any]) -> None:
+    guard = FakeGuard({})
+    guard.broken = "connection refused"
+    reply = await Browser(serve(source, guard)).get("/tasks")
+    assert reply.status == 503
+    assert "connection refused" in reply.text
+    assert "stock-sync" not in reply.text
 
 
 async def test_a_run_that_was_just_asked_for_is_waited_for(browser: Browser) -> None:
