@@ -5,6 +5,7 @@
     WarmcronError
     ├── SpecError       the user's: a ScheduledTask says something that cannot be done
     ├── ConfigError     the installer's: the operator was started with settings it cannot use
+    ├── UsageError      of whoever typed the command: an option or a file cannot be used as given
     ├── LocalError      of whoever starts the embedded mode: a path, a port or a folder cannot be used
     ├── KubeError       the API server's: it refused or could not be reached
     └── HistoryError    the database's: it refused or could not be reached
@@ -39,6 +40,10 @@ class SpecError(WarmcronError):
 
 class ConfigError(WarmcronError):
     """The operator's settings cannot be used. Correct the environment variable that the message names."""
+
+
+class UsageError(WarmcronError):
+    """The command cannot be done as typed. Correct the option or the file that the message names."""
 
 
 class LocalError(WarmcronError):

@@ -1,21 +1,32 @@
-"""The command `warmcron`: its verbs, and what a user's mistake looks like. Exit codes: 0 done, 2 asked wrongly."""
+"""The command `warmcron`, also as `kubectl warmcron`: its verbs, and what a user's mistake looks like.
+
+Exit codes: 0 done; 1 the cluster or the server did not do it, or the run did not succeed; 2 asked wrongly; 130 Ctrl-C.
+"""
 
 import sys
+from pathlib import Path
+from typing import Final
 
 import typer
 
 from warmcron import __version__
-from warmcron.cli import dev
-from warmcron.errors import WarmcronError
+from warmcron.cli import dev, simulate, upcoming
+from warmcron.errors import HistoryError, KubeError, WarmcronError
+
+FAILED, WRONG = 1, 2
+# Somebody else's fault than of the one who typed.
+THEIRS: Final = (KubeError, HistoryError)
 
 app = typer.Typer(
     name="warmcron",
     help="Cron for warm pods.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("dev")(dev.dev)
+app.command("next")(upcoming.upcoming)
+app.command("simulate")(simulate.command)
 
 
 @app.command()
@@ -24,10 +35,15 @@ def version() -> None:
     typer.echo(__version__)
 
 
-def main() -> None:
-    """Runs the command."""
+def main(arguments: list[str] | None = None, program: str | None = None) -> None:
+    """Runs the command, as the process was called unless told otherwise."""
+    called = Path(sys.argv[0] if program is None else program).name
+    name = "kubectl warmcron" if called.startswith("kubectl-") else "warmcron"
     try:
-        app()
+        app(args=arguments, prog_name=name)
     except WarmcronError as error:
-        sys.stderr.write(f"warmcron: {error}\n")
-        sys.exit(2)
+        for line in str(error).splitlines():
+            sys.stderr.write(f"{name}: {line}\n")
+        sys.exit(FAILED if isinstance(error, THEIRS) else WRONG)
+    except BrokenPipeError:  # `| head` has seen enough
+        sys.stderr.close()

@@ -20,6 +20,8 @@ EPOCH: Final = date(1970, 1, 1).toordinal()
 SEARCH_YEARS: Final = 41
 # Debian's cron takes a larger change for a correction of the clock, not for a season.
 LARGEST_SEASONAL_CHANGE: Final = 3 * 3600
+# A change of the clocks moves readings by a day at most (Samoa), and matters to those within this distance.
+NEAR: Final = 3 * DAY
 NEVER: Final = "no date ever matches; the days and months exclude each other"
 
 
@@ -59,12 +61,17 @@ class Cron:
     def next_after(self, instant: int) -> int:
         """The first tick strictly after `instant`."""
         reached = passed = instant  # searched up to here; clock changes up to here are behind us
-        limit = instant + SEARCH_YEARS * 366 * DAY
         offset = self._zone.offset(instant)
         while True:
             wall = self.next_reading(reached + offset)
             tick = wall - offset
-            change = self._zone.next_change(passed, min(tick, limit))
+            far = tick > passed + 2 * NEAR
+            change = self._zone.next_change(passed, passed + NEAR if far else tick)
+            if far and change is None:
+                # Nothing matches on the way, and what the clocks do there does not matter: no year is looked through.
+                reached = passed = tick - NEAR
+                offset = self._zone.offset(reached)
+                continue
             if change is None:
                 if self._once and (end := self._repeated_until(tick)):
                     reached = end - 1  # the second pass of a repeated hour: the first one had this tick

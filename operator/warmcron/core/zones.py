@@ -44,9 +44,13 @@ class Zone:
             self._info = ZoneInfo.from_file(file, key=name)
         self._years: dict[int, tuple[Change, ...]] = {}
 
+    def local(self, instant: int) -> datetime:
+        """What the zone's clock reads at an instant (UTC epoch seconds)."""
+        return datetime.fromtimestamp(instant, self._info)
+
     def offset(self, instant: int) -> int:
         """Seconds that the wall clock is ahead of UTC at an instant (UTC epoch seconds)."""
-        delta = datetime.fromtimestamp(instant, self._info).utcoffset()
+        delta = self.local(instant).utcoffset()
         assert delta is not None  # noqa: S101 - an aware datetime has one
         return int(delta.total_seconds())
 
@@ -75,17 +79,16 @@ class Zone:
 
     def _search(self, start: int, end: int) -> list[Change]:
         """Changes in [start, end): a look every three days, then a bisection of those whose ends differ."""
+        looks = [*range(start - 1, end - 1, LOOK), end - 1]
+        offsets = [datetime.fromtimestamp(look, self._info).utcoffset() for look in looks]
         changes = []
-        before = self.offset(start - 1)
-        for look in range(start, end, LOOK):
-            low, high = look - 1, min(look + LOOK, end) - 1
-            after = self.offset(high)
-            if after != before:
+        for index in range(1, len(looks)):
+            if offsets[index - 1] != offsets[index]:
+                before, (low, high) = self.offset(looks[index - 1]), looks[index - 1 : index + 1]
                 while high - low > 1:
                     middle = (low + high) // 2
                     low, high = (middle, high) if self.offset(middle) == before else (low, middle)
-                changes.append(Change(high, before, after))
-                before = after
+                changes.append(Change(high, before, self.offset(high)))
         return changes
 
 

@@ -78,16 +78,10 @@ class Files:
 
 def read(path: Path) -> tuple[list[Manifest], list[Fault]]:
     """The tasks of one file, and what is wrong with it."""
-    name = str(path)
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            return [], [Fault(name, 1, f"larger than {MAX_BYTES} bytes")]
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        return [], [Fault(name, 1, f"cannot be read: {error.strerror}")]
-    except UnicodeDecodeError as error:
-        return [], [Fault(name, 1, f"not UTF-8: {error.reason} at byte {error.start}")]
-    found, faults = documents.read(text, name)
+    text, fault = text_of(path)
+    if fault:
+        return [], [fault]
+    found, faults = documents.read(text, str(path))
     tasks = []
     for document in found:
         task, wrong = manifests.check(document)
@@ -95,6 +89,19 @@ def read(path: Path) -> tuple[list[Manifest], list[Fault]]:
         if task:
             tasks.append(task)
     return tasks, faults
+
+
+def text_of(path: Path) -> tuple[str, Fault | None]:
+    """What a file says, or why it cannot be read."""
+    name = str(path)
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            return "", Fault(name, 1, f"larger than {MAX_BYTES} bytes")
+        return path.read_text(encoding="utf-8"), None
+    except OSError as error:
+        return "", Fault(name, 1, f"cannot be read: {error.strerror}")
+    except UnicodeDecodeError as error:
+        return "", Fault(name, 1, f"not UTF-8: {error.reason} at byte {error.start}")
 
 
 def _stamp(path: Path) -> Stamp | None:

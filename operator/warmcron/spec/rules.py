@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, cast
 
 from warmcron.spec.crd import SPEC_RULES
-from warmcron.spec.task import SCHEDULE_PATTERN, RoutingPolicy, ScheduledTaskSpec
+from warmcron.spec.task import SCHEDULE_PATTERN, ZONE_PATTERN, RoutingPolicy, ScheduledTaskSpec
 
 _ZONE_PREFIX: Final = re.compile(r"^(CRON_)?TZ=")
 _SCHEDULE: Final = re.compile(SCHEDULE_PATTERN)
-_ZONE: Final = re.compile(r"^[A-Za-z_]+([+-]?[0-9]+)?(/[A-Za-z0-9_+-]+){0,2}$")
+_ZONE: Final = re.compile(ZONE_PATTERN)
 
 Holds = Callable[[ScheduledTaskSpec], bool]
 
