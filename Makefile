@@ -1,6 +1,6 @@
 # Each command does its own set-up: nothing has to be installed first but Python 3.11+ and make.
 .DEFAULT_GOAL := help
-.PHONY: help setup run run-operator test check gates unit e2e cluster cluster-down images bench generate lock clean
+.PHONY: help setup run run-operator test check gates unit e2e cluster cluster-down images bench bench-quick generate lock clean
 PY := .venv/bin
 
 help: ## what there is
@@ -44,6 +44,12 @@ cluster-down: setup ## delete the cluster, and stop the Docker engine if `make c
 
 images: setup ## build the images, and load them into the cluster
 	@$(PY)/python tools/cluster images
+
+bench: setup ## measure everything, beside CronJob and APScheduler (most of an hour; README's table comes from it)
+	@$(PY)/python -m benchmarks all
+
+bench-quick: setup ## the short run: nothing lost, doubled or early (under five minutes)
+	@$(PY)/python -m benchmarks quick
 
 generate: setup ## write again what is generated from code: crds/, the chart's copy, the chart's README, docs/reference
 	@$(PY)/python -m warmcron.spec.crd > crds/scheduledtasks.warmcron.dev.yaml

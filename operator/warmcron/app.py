@@ -19,6 +19,7 @@ from warmcron.kube import client, translate, watch
 from warmcron.kube.elector import Elector
 from warmcron.kube.mirror import Mirror
 from warmcron.kube.recorder import Recorder
+from warmcron.kube.reflector import Reflector
 from warmcron.observe import Metrics
 from warmcron.spec.task import GROUP, PLURAL, VERSION
 from warmcron.workers.channels import CONNECT_SECONDS
@@ -58,7 +59,6 @@ class App:
             await kopf.operator(
                 registry=watch.registry(
                     login=client.connect,
-                    on_task=self._sync.on_task,
                     on_pod=self._sync.on_pod,
                     on_stop=self._stop,
                 ),
@@ -78,11 +78,13 @@ class App:
             if self._history:
                 await self._history.close(HISTORY_SECONDS)
             await self._kube.close()
+            await self._watch_kube.close()
             await self._lease_kube.close()
 
     async def _build(self) -> None:
         settings = self._settings
         self._kube = client.KubeClient(self._connection, timeout=15, limit=settings.status_writers + 2)
+        self._watch_kube = client.KubeClient(self._connection, timeout=60, limit=0)
         self._lease_kube = client.KubeClient(self._connection, timeout=settings.lease_duration_seconds / 2, limit=2)
         self._elector = self._make_elector()
         self._history = self._make_history()
@@ -111,9 +113,19 @@ class App:
         self._sync = watch.Sync(
             client=self._kube,
             namespaces=settings.watch_namespaces,
-            tasks=Mirror(apply=self._apply_task, forget=self._forget_task),
+            tasks=[self._reflector(namespace) for namespace in settings.watch_namespaces or ("",)],
             pods=Mirror(apply=self._apply_pod, forget=self._forget_pod),
             seconds=settings.resync_seconds,
+            random=self._random,
+        )
+
+    def _reflector(self, namespace: str) -> Reflector:
+        place = f"/namespaces/{namespace}" if namespace else ""
+        return Reflector(
+            client=self._watch_kube,
+            path=f"/apis/{GROUP}/{VERSION}{place}/{PLURAL}",
+            apply=self._apply_task,
+            forget=self._forget_task,
             random=self._random,
         )
 

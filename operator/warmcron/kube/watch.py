@@ -1,7 +1,8 @@
-"""kopf as a thin source of watch events, tuned by measurement, and our own lists that repair what it loses.
+"""kopf as the process shell and the watch of pods, tuned by measurement, and our own lists that repair what it loses.
 
-Only `on.event` handlers, which change memory and nothing else: every other kind of kopf handler writes to the object
-or keeps asyncio tasks for each of them (docs/adr/0002-kopf-as-event-source.md has the figures).
+ScheduledTasks come through `reflector`: each is written once a run, and kopf's event costs more than that write. Here
+are only `on.event` handlers, which change memory and nothing else: every other kind of kopf handler writes to the
+object or keeps asyncio tasks for each of them (docs/adr/0002-kopf-as-event-source.md has the figures).
 """
 
 import asyncio
@@ -15,11 +16,11 @@ import structlog
 from warmcron.errors import KubeError
 from warmcron.kube.client import KubeClient
 from warmcron.kube.mirror import Mirror
-from warmcron.spec.task import GROUP, PLURAL, POOL_LABEL, VERSION
+from warmcron.kube.reflector import Reflector
+from warmcron.spec.task import POOL_LABEL
 
 log = structlog.get_logger("warmcron.watch")
 
-TASKS_PATH: Final = f"/apis/{GROUP}/{VERSION}"
 # After events of a renewed first list on a synced operator: that is a relist, and deletes may have been lost.
 RELIST_SECONDS: Final = 2.0
 
@@ -83,20 +84,15 @@ def settings() -> kopf.OperatorSettings:
 def registry(
     *,
     login: Callable[[], kopf.ConnectionInfo],
-    on_task: Callable[[str | None, dict[str, Any]], None],
     on_pod: Callable[[str | None, dict[str, Any]], None],
     on_stop: Callable[[], Awaitable[None]],
 ) -> kopf.OperatorRegistry:
-    """The two watches, and what happens first when the process is told to stop."""
+    """The watch of pods, and what happens first when the process is told to stop."""
     found = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=found)
     def _login(**_: Any) -> kopf.ConnectionInfo:
         return login()
-
-    @kopf.on.event(GROUP, VERSION, PLURAL, registry=found)
-    async def _task(event: Any, **_: Any) -> None:
-        on_task(event["type"], event["object"])
 
     @kopf.on.event("", "v1", "pods", registry=found)
     async def _pod(event: Any, **_: Any) -> None:
@@ -117,7 +113,7 @@ class Sync:
         *,
         client: KubeClient,
         namespaces: Collection[str],
-        tasks: Mirror,
+        tasks: Collection[Reflector],
         pods: Mirror,
         seconds: float,
         random: Random,
@@ -127,24 +123,39 @@ class Sync:
         self._tasks, self._pods = tasks, pods
         self._seconds, self._random = seconds, random
         self._soon = asyncio.Event()
+        self._pods_listed = asyncio.Event()
         self.done = asyncio.Event()
-
-    def on_task(self, kind: str | None, raw: dict[str, Any]) -> None:
-        """A watch event of a ScheduledTask."""
-        self._tasks.event(kind, raw)
-        self._noticed(kind)
 
     def on_pod(self, kind: str | None, raw: dict[str, Any]) -> None:
         """A watch event of a worker pod."""
         self._pods.event(kind, raw)
-        self._noticed(kind)
+        if kind is None and self.done.is_set():
+            self._soon.set()
 
     async def run(self) -> None:
-        """Lists and compares at once, then every so often and soon after each relist of kopf's. Until cancelled."""
+        """Follows both kinds until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._compare_pods())
+            # Pods first: a task that is due at once then finds the workers it may have runs on.
+            await self._pods_listed.wait()
+            for reflector in self._tasks:
+                group.create_task(reflector.run())
+            for reflector in self._tasks:
+                await reflector.synced.wait()
+            self.done.set()
+
+    def refresh(self) -> None:
+        """Everything is to be read again soon."""
+        self._soon.set()
+        for reflector in self._tasks:
+            reflector.refresh()
+
+    async def _compare_pods(self) -> None:
+        """Lists and compares at once, then every so often and soon after each relist of kopf's."""
         while True:
             try:
-                await self._compare()
-                self.done.set()
+                await self._list_pods()
+                self._pods_listed.set()
                 pause = self._seconds * self._random.uniform(0.9, 1.1)
             except KubeError as error:
                 log.warning("not listed", error=str(error))
@@ -159,30 +170,17 @@ class Sync:
             finally:
                 self._soon.clear()
 
-    def refresh(self) -> None:
-        """Everything is to be read again soon."""
-        self._soon.set()
-
-    def _noticed(self, kind: str | None) -> None:
-        if kind is None and self.done.is_set():
-            self._soon.set()
-
-    async def _compare(self) -> None:
-        # Pods first: a task that is due at once then finds the workers it may have runs on.
-        await self._list(self._pods, "/api/v1", "pods", labelSelector=POOL_LABEL)
-        await self._list(self._tasks, TASKS_PATH, PLURAL)
-
-    async def _list(self, mirror: Mirror, prefix: str, plural: str, **params: str) -> None:
-        mark = mirror.begin()
+    async def _list_pods(self) -> None:
+        mark = self._pods.begin()
         found: list[dict[str, Any]] = []
         try:
             for namespace in self._namespaces or ("",):
                 place = f"/namespaces/{namespace}" if namespace else ""
-                async for page in self._client.pages(f"{prefix}{place}/{plural}", **params):
-                    found.extend(page)
+                async for page in self._client.pages(f"/api/v1{place}/pods", labelSelector=POOL_LABEL):
+                    found.extend(page.get("items") or [])
         except BaseException:
-            mirror.abandon()
+            self._pods.abandon()
             raise
-        added, removed = mirror.compare(mark, found)
+        added, removed = self._pods.compare(mark, found)
         if removed or (added and self.done.is_set()):
-            log.info("repaired", kind=plural, added=added, removed=removed)
+            log.info("repaired", kind="pods", added=added, removed=removed)
