@@ -90,7 +90,7 @@ def test_several_tasks_are_suspended_at_once(visit: Visits) -> None:
 def test_a_search_as_you_type_stays_in_the_address_and_keeps_the_focus(visit: Visits) -> None:
     page = visit(cluster(10_000))
     page.goto("/tasks")
-    expect(page.locator("main .title")).to_contain_text("10000 found")
+    expect(page.locator("main .title")).to_contain_text("10,000 found")
     page.keyboard.press("/")
     page.keyboard.type("reindex-000")
     expect(page.locator("main .title")).to_contain_text("9 found")

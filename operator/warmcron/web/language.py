@@ -7,6 +7,7 @@ from importlib import resources
 from typing import Final
 
 NAMES: Final = {"en": "English", "zh": "中文"}
+THOUSANDS: Final = 10_000  # four digits are read at a glance
 TAGS: Final = {"en": "en", "zh": "zh-Hans"}
 
 
@@ -32,7 +33,7 @@ class Language:
         found = self.catalogue.get(english, english)
         if values.get("n") == 1:
             found = self.one.get(english, found)
-        return found.format(**values) if values else found
+        return found.format(**{name: grouped(value) for name, value in values.items()}) if values else found
 
 
 @functools.cache
@@ -42,6 +43,11 @@ def language(code: str) -> Language:
     file = resources.files("warmcron.web").joinpath("locales", f"{code}.json")
     texts = json.loads(file.read_text("utf-8"))
     return Language(code, {}, texts) if code == "en" else Language(code, texts, {})
+
+
+def grouped(value: object) -> object:
+    """A large number with its thousands apart: 10,000."""
+    return f"{value:,}" if isinstance(value, int) and value >= THOUSANDS else value
 
 
 def preferred(accept: str) -> str:

@@ -18,7 +18,7 @@ import warmcron
 from warmcron.errors import HistoryError
 from warmcron.history.model import Reader
 from warmcron.web import catalog, guard, marks, show
-from warmcron.web.language import NAMES, Language, language, preferred
+from warmcron.web.language import NAMES, Language, grouped, language, preferred
 from warmcron.web.sources import Flag, Guard, Live, Order, Orders, Viewer
 from warmcron.web.words import words
 
@@ -177,6 +177,7 @@ def templates() -> jinja2.Environment:
         foremost=catalog.foremost,
         orders=Order,
         duration=show.duration,
+        grouped=grouped,
         pretty=show.pretty,
         languages=NAMES,
         version=warmcron.__version__,

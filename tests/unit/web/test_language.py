@@ -43,6 +43,7 @@ def test_a_translation_has_the_same_blanks_as_its_text() -> None:
 def test_one_is_not_plural_in_english() -> None:
     assert language("en").text("{n} attempts", n=1) == "1 attempt"
     assert language("en").text("{n} attempts", n=2) == "2 attempts"
+    assert language("en").text("{n} attempts", n=12_000) == "12,000 attempts"
     assert set(language("en").one) <= _used()
 
 
