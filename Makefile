@@ -1,6 +1,6 @@
 # Each command does its own set-up: nothing has to be installed first but Python 3.11+ and make.
 .DEFAULT_GOAL := help
-.PHONY: help setup run run-operator test check gates unit e2e cluster cluster-down images bench bench-quick generate lock clean
+.PHONY: help setup run run-operator test check gates unit e2e cluster cluster-down images bench bench-quick generate docs lock clean
 PY := .venv/bin
 
 help: ## what there is
@@ -56,6 +56,9 @@ generate: setup ## write again what is generated from code: crds/, the chart's c
 	@cp crds/scheduledtasks.warmcron.dev.yaml charts/warmcron/files/
 	@$(PY)/python tests/contract/chart_readme.py
 	@$(PY)/python tools/reference.py
+
+docs: ## build the documentation's site into build/site
+	@tools/setup.sh docs && $(PY)/python tools/docsite.py
 
 lock: ## resolve requirements/*.lock anew (needs uv)
 	@tools/lock.sh

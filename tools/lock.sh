@@ -12,6 +12,8 @@ worker=worker_image/pyproject.toml
 printf "hatchling\neditables\n" | compile build.lock -
 # One resolution for everything, so that what is tested is what the images hold.
 compile dev.lock pyproject.toml "$worker" requirements/build.lock --group dev
+# The site generator: its script and style are in its wheel, and 0.1 needs a part that is in no index yet.
+printf "zensical==0.0.73\n" | compile docs.lock - --constraint requirements/dev.lock
 # The image can export traces.
 compile operator.lock pyproject.toml --extra otel --constraint requirements/dev.lock
 compile worker.lock "$worker" --constraint requirements/dev.lock

@@ -1,6 +1,7 @@
 #!/usr/bin/env sh
 # Makes .venv from the hash-pinned lock, unless it is there already and the lock has not changed.
-# usage: tools/setup.sh [run|dev]   run: what the embedded mode needs; dev (default): everything that tests need
+# usage: tools/setup.sh [run|dev|docs]   run: what the embedded mode needs; dev (default): everything that tests need;
+#        docs: what builds the site
 set -eu
 cd "$(dirname "$0")/.."
 say() { echo "setup: $*" >&2; }
@@ -9,7 +10,8 @@ venv=.venv
 case $kind in
     run) locks="requirements/build.lock requirements/operator.lock requirements/worker.lock" ;;
     dev) locks="requirements/dev.lock" ;;
-    *) say "expected run or dev"; exit 2 ;;
+    docs) locks="requirements/build.lock requirements/docs.lock" ;;
+    *) say "expected run, dev or docs"; exit 2 ;;
 esac
 
 new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
