@@ -201,6 +201,10 @@ def test_a_port_in_use_is_one_clear_sentence(start: Start) -> None:
         (("empty",), "empty: no *.yaml or *.yml in it; subfolders are not read, as with kubectl apply -f"),
         # two ways to name the worker
         (("--command", "x", "--module", "y"), "--command and --module exclude each other: the command is the worker"),
+        # a program that is not there
+        (("--command", "no-such-program {port}"), "--command: no-such-program: no such program, or it is not exec"),
+        # quotes that do not close
+        (("--command", "'x"), "--command: \"'x\" is no command line: No closing quotation"),
         # a state that is not ours
         (("--state", "broken"), "broken/state.json: cannot be read: "),
     ],

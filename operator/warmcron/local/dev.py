@@ -24,7 +24,7 @@ from warmcron.errors import LocalError
 from warmcron.history.history import History
 from warmcron.history.retention import Limits
 from warmcron.hub import Hub
-from warmcron.local import folder, lines, modules, overview, view
+from warmcron.local import folder, lines, modules, overview, process, view
 from warmcron.local.files import Files, example
 from warmcron.local.manifests import Manifest
 from warmcron.local.objects import Objects
@@ -233,7 +233,7 @@ class Dev:
         found = self._files.poll()
         if found is None:
             return
-        self._objects.declare(found)
+        self._objects.declare(found, complete=not self._files.faults)
         self._workers.serve({PoolKey(one.namespace, one.spec["pool"]) for one in found})
         for fault in self._files.faults:
             log.error(str(fault))
@@ -298,6 +298,7 @@ def _plan(options: Options, files: Files) -> Plan:
     if options.command:
         if options.modules:
             raise LocalError("--command and --module exclude each other: the command is the worker")
+        process.check(options.command, files.folders[0])
         return Plan(command=options.command, directory=files.folders[0].resolve(), grace=options.grace)
     modules.check_sdk()
     folders = tuple(found.resolve() for found in files.folders) if options.paths else ()

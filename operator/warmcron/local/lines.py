@@ -130,4 +130,5 @@ _SENTENCES: Final[dict[str, Callable[[Event], str]]] = {
     "worker not ready": _worker_not_ready,
     "worker ended": _worker_ended,
     "worker failed": _worker_failed,
+    "worker not started": lambda event: f"worker {event['worker']} was not started: {event['reason']}",
 }

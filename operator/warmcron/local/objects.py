@@ -52,11 +52,14 @@ class Objects:
         """What the files say, by namespace/name."""
         return self._declared
 
-    def declare(self, found: Iterable[Manifest]) -> None:
-        """The files say this, and nothing else: what they no longer have is deleted."""
+    def declare(self, found: Iterable[Manifest], *, complete: bool = True) -> None:
+        """The files say this, and if it is complete, nothing else: what they no longer have is deleted then.
+
+        It is not complete while a file cannot be read: nobody knows which tasks it has.
+        """
         before, self._declared = self._declared, {manifest.key: manifest for manifest in found}
         entries = self._folder.entries
-        for key in [key for key in entries if key not in self._declared]:
+        for key in [key for key in entries if key not in self._declared and complete]:
             entry = entries.pop(key)
             self._keys.pop(entry.uid, None)
             self._forget(entry.uid)

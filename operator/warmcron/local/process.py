@@ -5,6 +5,7 @@ import contextlib
 import os
 import re
 import shlex
+import shutil
 import signal
 import socket
 import sys
@@ -117,6 +118,18 @@ class Process:
                 self._tail = [*self._tail, part][-TAIL_LINES:]
                 if not self.port and (found := LISTENING.search(b"".join(self._tail))):
                     self.port = int(found[1])
+
+
+def check(command: str, directory: Path) -> None:
+    """Raises LocalError for a command that cannot be started whatever happens."""
+    try:
+        program = shlex.split(command)[0]
+    except (ValueError, IndexError) as error:
+        raise LocalError(f"--command: {command!r} is no command line: {error}") from None
+    if "/" in program and (directory / program).is_file():
+        program = str(directory / program)
+    if shutil.which(program) is None:
+        raise LocalError(f"--command: {program}: no such program, or it is not executable")
 
 
 async def start(name: str, plan: Plan, *, folder: Path, lock_fd: int) -> Process:

@@ -81,6 +81,15 @@ def test_a_task_that_no_file_has_any_more_is_deleted(kept: Kept, held: Folder) -
     assert list(held.entries) == ["default/b"]
 
 
+def test_nothing_is_deleted_while_a_file_cannot_be_read(kept: Kept, held: Folder) -> None:
+    kept.objects.declare([manifest("a")])
+    uid = held.entries["default/a"].uid
+    kept.objects.declare([], complete=False)
+    assert kept.gone == []
+    kept.objects.declare([manifest("a")])
+    assert held.entries["default/a"].uid == uid
+
+
 def test_a_manual_run_reads_like_the_annotation(kept: Kept) -> None:
     kept.objects.declare([manifest("a")])
     kept.objects.trigger("default/a", value="now", payload={"n": 1})
