@@ -10,7 +10,9 @@ from typing import Any
 import yaml
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
+from typer.main import get_command
 
+from warmcron.cli.main import app
 from warmcron.config import Settings
 from warmcron.history.history import Figures
 from warmcron.observe import Metrics
@@ -118,6 +120,31 @@ def metrics() -> str:
     )
 
 
+def command() -> str:
+    """Every verb of `warmcron` with its options."""
+    lines = [
+        "# The command warmcron\n",
+        "`warmcron --help` and `warmcron VERB --help` say the same. Data goes to standard output and everything else to",
+        "standard error; `NO_COLOR` is obeyed. Exit codes: 0 done, 2 asked wrongly; a verb that has others says so.\n",
+    ]
+    verbs: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined] - it is a group
+    for name, verb in sorted(verbs.items()):
+        if verb.hidden:
+            continue
+        lines += [f"## {name}\n", *(line.rstrip() for line in str(verb.help or "").splitlines()), ""]
+        rows = [parameter(one) for one in verb.params if not getattr(one, "hidden", False) and one.name != "help"]
+        lines += [*table(("option", "default", "meaning"), rows), ""] if rows else []
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def parameter(found: Any) -> tuple[str, str, str]:
+    """An option or an argument of a verb."""
+    names = [*found.opts, *found.secondary_opts] if found.param_type_name == "option" else [str(found.name).upper()]
+    default = found.default
+    shown = "" if callable(default) or default in (None, "", False, (), []) else f"`{default}`"
+    return ", ".join(f"`{name}`" for name in names), "required" if found.required else shown, text({"description": found.help})
+
+
 def protocol() -> str:
     """The worker protocol as a page, from its OpenAPI document."""
     document = yaml.safe_load((HERE / "worker-openapi.yaml").read_text())
@@ -191,6 +218,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings,
     "metrics.md": metrics,
     "worker-protocol.md": protocol,
+    "command.md": command,
 }
 
 
