@@ -142,7 +142,11 @@ def parameter(found: Any) -> tuple[str, str, str]:
     names = [*found.opts, *found.secondary_opts] if found.param_type_name == "option" else [str(found.name).upper()]
     default = found.default
     shown = "" if callable(default) or default in (None, "", False, (), []) else f"`{default}`"
-    return ", ".join(f"`{name}`" for name in names), "required" if found.required else shown, text({"description": found.help})
+    return (
+        ", ".join(f"`{name}`" for name in names),
+        "required" if found.required else shown,
+        text({"description": found.help}),
+    )
 
 
 def protocol() -> str:

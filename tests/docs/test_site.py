@@ -8,11 +8,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-import yaml
 
 from docs.blocks import ROOT
-
-NAV = yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]
 
 
 class Found(HTMLParser):
@@ -53,19 +50,6 @@ def site() -> Path:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return ROOT / "build" / "site"
-
-
-def in_nav(entry: object) -> set[str]:
-    if isinstance(entry, str):
-        return {entry}
-    children = entry.values() if isinstance(entry, dict) else entry if isinstance(entry, list) else ()
-    return {page for child in children for page in in_nav(child)}
-
-
-def test_every_page_of_the_documentation_is_in_the_menu() -> None:
-    pages = {str(page.relative_to(ROOT)) for page in (ROOT / "docs").rglob("*.md") if "adr" not in page.parts}
-    assert pages <= in_nav(NAV)
-    assert all((ROOT / page).is_file() for page in in_nav(NAV))
 
 
 def test_nothing_is_loaded_from_another_host(site: Path) -> None:

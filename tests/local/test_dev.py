@@ -204,7 +204,7 @@ def test_a_port_in_use_is_one_clear_sentence(start: Start) -> None:
         # a program that is not there
         (("--command", "no-such-program {port}"), "--command: no-such-program: no such program, or it is not exec"),
         # quotes that do not close
-        (("--command", "'x"), "--command: \"'x\" is no command line: No closing quotation"),
+        (("--command", "'x"), '--command: "\'x" is no command line: No closing quotation'),
         # a state that is not ours
         (("--state", "broken"), "broken/state.json: cannot be read: "),
     ],
