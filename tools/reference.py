@@ -124,10 +124,11 @@ def command() -> str:
     """Every verb of `warmcron` with its options."""
     lines = [
         "# The command warmcron\n",
-        "`warmcron --help` and `warmcron VERB --help` say the same. Data goes to standard output and everything else to",
+        "`warmcron --help` and `warmcron VERB --help` say the same. Data goes to standard output, everything else to",
         "standard error; `NO_COLOR` is obeyed. Exit codes: 0 done, 2 asked wrongly; a verb that has others says so.\n",
     ]
-    verbs: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined] - it is a group
+    group: Any = get_command(app)
+    verbs: dict[str, Any] = group.commands
     for name, verb in sorted(verbs.items()):
         if verb.hidden:
             continue
