@@ -10,7 +10,7 @@ from aiohttp import web
 
 from warmcron import probes
 from warmcron.config import Settings
-from warmcron.core import lease
+from warmcron.core import lease, runs
 from warmcron.errors import ConfigError, KubeError
 from warmcron.history.history import History
 from warmcron.history.retention import Limits
@@ -20,6 +20,7 @@ from warmcron.kube.elector import Elector
 from warmcron.kube.mirror import Mirror
 from warmcron.kube.recorder import Recorder
 from warmcron.kube.reflector import Reflector
+from warmcron.kube.statuses import StatusWriter
 from warmcron.observe import Metrics
 from warmcron.spec.task import GROUP, PLURAL, VERSION
 from warmcron.workers.channels import CONNECT_SECONDS
@@ -91,6 +92,7 @@ class App:
         self._hub = Hub(
             gate=self._elector,
             recorder=self,
+            intents=self,
             leader_address=lambda: self._elector.leader_address if not self._elector.may_send() else "",
             callback_url=settings.callback_url,
             callback_key=settings.callback_key(),
@@ -101,11 +103,10 @@ class App:
         )
         self._engine = self._hub.engine
         self._recorder = Recorder(
-            client=self._kube,
-            source=self._engine,
-            may_write=self._elector.may_send,
+            writer=StatusWriter(client=self._kube, source=self._engine, metrics=self._metrics),
+            gate=self._elector,
+            inbox=self._engine,
             herd=self._hub.dispatcher.herd,
-            metrics=self._metrics,
             writers=settings.status_writers,
             interval=settings.status_interval_seconds,
             random=self._random,
@@ -177,6 +178,10 @@ class App:
     def note(self, uid: str, *, urgent: bool) -> None:
         """The engine's recorder: handed on, because engine and recorder need each other."""
         self._recorder.note(uid, urgent=urgent)
+
+    def commit(self, run: runs.Run) -> None:
+        """The engine's writer of intents: the same."""
+        self._recorder.commit(run)
 
     # ---- what the watch says ---------------------------------------------------------------------------------
 

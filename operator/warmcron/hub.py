@@ -15,7 +15,8 @@ from warmcron.core.pool import Worker
 from warmcron.core.runs import Run
 from warmcron.core.tasks import PoolKey, Problem
 from warmcron.engine import Engine
-from warmcron.engine.ports import Gate, Journal, Recorder
+from warmcron.engine.intents import InMemoryIntents
+from warmcron.engine.ports import Gate, IntentWriter, Journal, Recorder
 from warmcron.history.nothing import Nothing
 from warmcron.kube import translate
 from warmcron.observe import Metrics
@@ -53,6 +54,7 @@ class Hub:
     Args:
         gate: leadership; its epoch goes into every request.
         recorder: where a task whose status has changed is noted.
+        intents: where AtMostOnce runs are written down before they are sent; in memory unless given.
         leader_address: where the replica that leads takes callbacks; empty for this one.
         callback_url: where workers report what they could not finish at once.
         signer: signs every request to a worker; who starts workers gives them its public keys.
@@ -64,6 +66,7 @@ class Hub:
         *,
         gate: Gate,
         recorder: Recorder,
+        intents: IntentWriter | None = None,
         leader_address: Callable[[], str],
         callback_url: str,
         callback_key: bytes,
@@ -88,16 +91,18 @@ class Hub:
             metrics=metrics,
             reports=reports,
         )
+        in_memory = InMemoryIntents()
         self.engine = Engine(
             clock=clock,
             gate=gate,
             sender=self.dispatcher,
+            intents=intents or in_memory,
             recorder=recorder,
             observer=metrics,
             journal=self._journal,
             random=random,
         )
-        self.dispatcher.inbox = self.engine
+        self.dispatcher.inbox = in_memory.inbox = self.engine
         self.callbacks = Callbacks(
             inbox=self.engine,
             reports=reports,
@@ -118,6 +123,9 @@ class Hub:
 
     def task_seen(self, raw: dict[str, Any]) -> None:
         """A ScheduledTask exists as described; what it asks for is checked once for each generation of it."""
+        if raw["metadata"].get("deletionTimestamp"):  # kept only by somebody's finalizer
+            self.engine.forget_task(raw["metadata"]["uid"])
+            return
         ref = translate.task_ref(raw)
         generation = raw["metadata"]["generation"]
         known = self.engine.tasks.get(ref.uid)
@@ -134,6 +142,7 @@ class Hub:
             problem=problem,
             trigger=translate.trigger(raw),
             written=raw.get("status") or {},
+            version=raw["metadata"].get("resourceVersion", ""),
         )
 
     def worker_seen(self, worker: Worker) -> None:

@@ -26,13 +26,13 @@ class Inbox:
     """Takes answers as the engine would, and lets the test wait for them."""
 
     def __init__(self) -> None:
-        self.events: asyncio.Queue[tuple[str, int, runs.Event]] = asyncio.Queue()
+        self.events: asyncio.Queue[tuple[runs.Attempt, runs.Event]] = asyncio.Queue()
 
-    def on_event(self, run_id: str, attempt: int, event: runs.Event) -> None:
-        self.events.put_nowait((run_id, attempt, event))
+    def on_event(self, about: runs.Attempt, event: runs.Event) -> None:
+        self.events.put_nowait((about, event))
 
     async def event(self) -> runs.Event:
-        return (await asyncio.wait_for(self.events.get(), 60))[2]
+        return (await asyncio.wait_for(self.events.get(), 60))[1]
 
 
 class Kept(Nothing):

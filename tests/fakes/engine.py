@@ -8,9 +8,9 @@ from typing import Any
 
 from warmcron.core import runs, status, times
 from warmcron.core.pool import Address, Worker
-from warmcron.core.tasks import PoolKey, Problem, RunRecord, Task, TaskRef, Trigger
+from warmcron.core.tasks import NEVER, PoolKey, Problem, RunRecord, Task, TaskRef, Trigger
 from warmcron.engine import Engine
-from warmcron.engine.ports import Journal
+from warmcron.engine.ports import Inbox, Journal
 from warmcron.history.nothing import Nothing
 from warmcron.kube import translate
 
@@ -43,6 +43,11 @@ class Request:
     scheduled: int
     payload: bytes | None
     at: float
+    shard: tuple[int, int] | None = None
+
+    @property
+    def about(self) -> runs.Attempt:
+        return runs.Attempt(self.run_id, self.attempt, f"uid-{self.pod}")
 
 
 class FakeSender:
@@ -64,6 +69,25 @@ class FakeSender:
     def _add(self, kind: str, run: runs.Run, worker: Worker) -> None:
         at = self._clock.now()
         self.requests.append(Request(kind, run.id, run.attempt, worker.name, run.scheduled, run.payload, at))
+
+
+class FakeIntents:
+    """Commits at once, or keeps what is asked until the test says how it went."""
+
+    def __init__(self) -> None:
+        self.inbox: Inbox | None = None
+        self.at_once = True
+        self.asked: list[runs.Attempt] = []
+
+    def commit(self, run: runs.Run) -> None:
+        about = runs.Attempt(run.id, run.attempt, run.pod_uid)
+        self.asked.append(about)
+        if self.at_once:
+            self.answer(about, runs.Committed())
+
+    def answer(self, about: runs.Attempt, event: runs.Event) -> None:
+        assert self.inbox is not None
+        self.inbox.on_event(about, event)
 
 
 class FakeRecorder:
@@ -104,6 +128,7 @@ class World:
         self.clock = FakeClock(now)
         self.gate = FakeGate()
         self.sender = FakeSender(self.clock)
+        self.intents = FakeIntents()
         self.recorder = FakeRecorder()
         self.observer = FakeObserver()
         self.journal = Nothing() if journal is None else journal
@@ -111,11 +136,13 @@ class World:
             clock=self.clock,
             gate=self.gate,
             sender=self.sender,
+            intents=self.intents,
             recorder=self.recorder,
             observer=self.observer,
             journal=self.journal,
             random=Random(7),
         )
+        self.intents.inbox = self.engine
         if leading:
             self.lead()
 
@@ -171,10 +198,13 @@ class World:
         pool: str = "p",
         concurrency: int = 10,
         started: str = "t0",
+        ended: str = "",
+        gone_after: float = NEVER,
         handlers: frozenset[str] | None = frozenset({"h"}),
     ) -> Worker:
         address = Address("10.0.0.1", 8080)
         worker = Worker(f"uid-{name}", name, PoolKey("ns", pool), address, ready, started)
+        worker.ended, worker.gone_after = ended, gone_after
         known = self.engine.pool.get(worker.uid)
         if known is None:
             worker.handlers, worker.concurrency = handlers, concurrency
@@ -201,7 +231,7 @@ class World:
         return [request for request in self.sender.requests if request.kind == kind]
 
     def answer(self, request: Request, event: runs.Event) -> None:
-        self.engine.on_event(request.run_id, request.attempt, event)
+        self.engine.on_event(request.about, event)
 
     def succeed(self, request: Request) -> None:
         self.answer(request, runs.Finished(runs.Outcome.SUCCEEDED))

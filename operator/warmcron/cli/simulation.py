@@ -17,6 +17,7 @@ from warmcron.core.pool import Address, Worker
 from warmcron.core.status import Json
 from warmcron.core.tasks import NEVER, RunRecord, Task, TaskRef, TaskSpec, tick_run_id
 from warmcron.engine import Engine
+from warmcron.engine.intents import InMemoryIntents
 from warmcron.errors import UsageError
 from warmcron.history.nothing import Nothing
 from warmcron.spec.task import ConcurrencyPolicy
@@ -90,8 +91,16 @@ class _World:
         self._up = False
         self._status: Json = {}
         random = Random(0)  # noqa: S311 - the same backoff in every simulation
-        self._engine = Engine(
-            clock=self, gate=self, sender=self, recorder=self, observer=self, journal=Nothing(), random=random
+        intents = InMemoryIntents()
+        self._engine = intents.inbox = Engine(
+            clock=self,
+            gate=self,
+            sender=self,
+            intents=intents,
+            recorder=self,
+            observer=self,
+            journal=Nothing(),
+            random=random,
         )
 
     def run(self) -> list[Row]:
@@ -156,7 +165,7 @@ class _World:
                     continue  # cancelled meanwhile
                 self._has[run_id] = (attempt, event)
             if self._up:
-                self._engine.on_event(run_id, attempt, event)
+                self._engine.on_event(runs.Attempt(run_id, attempt, self._worker.uid), event)
 
     def _answer(self, run: runs.Run, event: runs.Event, *, after: float = 0.0) -> None:
         heapq.heappush(self._answers, (self._now + after, next(self._order), run.id, run.attempt, event))

@@ -60,13 +60,12 @@ def settle(task: Task, now: float, *, moved: bool, workers: int) -> None:
     """
     history, spec = task.history, task.spec
     if spec:
-        if history.schedule_text and history.schedule_text != spec.schedule_text:
-            history.schedule_changed = int(now)
-            moved = True
+        moved = moved or history.schedule_text not in ("", spec.schedule_text)
         history.schedule_text = spec.schedule_text
-        history.suspended = spec.suspend
     if moved:
-        history.cursor = max(history.cursor, int(now))
+        # Never back: a clock that was set back must not let ticks that were decided be decided again.
+        history.schedule_changed = max(history.schedule_changed, int(now))
+    history.generation, history.idle = task.generation, task.idle
     set_ready(task, now)
     set_available(task, now, workers=workers)
 
@@ -81,7 +80,7 @@ def set_ready(task: Task, now: float) -> None:
         ready, reason = "True", "SuspendedAfterFailures"
         message = f"{task.history.consecutive_failures} runs failed in a row; edit the task to go on"
     else:
-        ready, reason, message = "True", "Scheduled", ""
+        ready, reason, message = "True", status.SCHEDULED, ""
     status.set_condition(task, "Ready", status=ready, reason=reason, message=message, now=now)
 
 

@@ -20,6 +20,8 @@ ON_TIME_SECONDS: Final = 1
 # Ticks counted one by one after downtime. Beyond it the count says "at least": a second-by-second schedule
 # has 31 million ticks a year, and only those that the policy can use are worth finding.
 COUNTED: Final = 1000
+# Runs of one task that go on at once under Allow; each stands in the task's status, which has an end.
+MAX_ACTIVE: Final = 128
 
 
 class Reason:
@@ -30,6 +32,10 @@ class Reason:
     STARTING_DEADLINE: Final = "StartingDeadlineExceeded"
     QUEUE_FULL: Final = "QueueFull"
     NO_WORKER: Final = "NoReadyWorker"
+    TOO_MANY: Final = "TooManyActiveRuns"
+    EDITED: Final = "ScheduleChanged"
+    SUSPENDED: Final = "Suspended"
+    REPLACED: Final = "Replaced"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +74,11 @@ Decision = Start | Queue | Replace | Skip
 def decide(task: Task, now: float) -> tuple[list[Decision], int]:
     """What becomes of every tick of a task that is due at `now`, and the last of them: the new cursor."""
     spec = task.spec
-    if spec is None or spec.suspend or task.held:
+    if spec is None or task.idle:
         return [], task.history.cursor
-    latest, total = latest_ticks(
-        spec.schedule, after=task.history.cursor, until=int(now), count=spec.max_missed + GRACE_SECONDS + 1
-    )
+    # All that can be chosen (a tick a second is in grace for eleven), and one that is not, for the record of the rest.
+    most = spec.max_missed + GRACE_SECONDS + 2
+    latest, total = latest_ticks(spec.schedule, after=task.history.cursor, until=int(now), count=most)
     if latest and due_time(spec, task.ref.uid, latest[-1]) > now:  # jittered, so its own turn comes later
         latest.pop()
         total -= 1
@@ -81,7 +87,8 @@ def decide(task: Task, now: float) -> tuple[list[Decision], int]:
     total -= sum(task.history.cursor < tick <= cursor for tick in task.adopted)
     missed, fresh = _split(task, spec, latest, now)
     chosen = _choose(spec, missed, fresh)
-    decisions = _missed(spec, latest, chosen, total, now)
+    dropped = [tick for tick in latest if tick not in chosen] or [cursor]
+    decisions = _missed(spec, dropped, total - len(chosen), now)
     active, queued = len(task.active), len(task.queued)
     for tick in chosen:
         in_turn = spec.missed_runs is MissedRunPolicy.RUN_ALL and tick in missed
@@ -101,7 +108,7 @@ def admit(spec: TaskSpec, tick: int, *, active: int, queued: int, in_turn: bool 
         return Start(tick)
     match spec.concurrency:
         case ConcurrencyPolicy.ALLOW:
-            return Start(tick)
+            return Start(tick) if active < MAX_ACTIVE else Skip(tick, Reason.TOO_MANY)
         case ConcurrencyPolicy.REPLACE:
             return Replace(tick)
         case ConcurrencyPolicy.QUEUE:
@@ -111,18 +118,30 @@ def admit(spec: TaskSpec, tick: int, *, active: int, queued: int, in_turn: bool 
     return Skip(tick, Reason.CONCURRENT)
 
 
-def _missed(spec: TaskSpec, latest: list[int], chosen: list[int], total: int, now: float) -> list[Decision]:
-    """Records for the ticks that are not started because their time has passed: one for each reason."""
-    count = total - len(chosen)
+def _missed(spec: TaskSpec, dropped: list[int], count: int, now: float) -> list[Decision]:
+    """Records for the ticks that are not started because their time has passed: one for each reason.
+
+    `dropped` are the last of them, `count` is how many there are.
+    """
     if count <= 0:
         return []
-    dropped = [tick for tick in latest if tick not in chosen] or latest
     too_late = [tick for tick in dropped if spec.starting_deadline is not None and now - tick > spec.starting_deadline]
     in_time = dropped[len(too_late) :]
     if not too_late:
         return [Skip(dropped[-1], Reason.MISSED, count)]
     decisions: list[Decision] = [Skip(too_late[-1], Reason.STARTING_DEADLINE, count - len(in_time))]
     return decisions + ([Skip(in_time[-1], Reason.MISSED, len(in_time))] if in_time else [])
+
+
+def outstanding(task: Task, now: float) -> Skip | None:
+    """The ticks that are past and not decided yet, for jitter holds them back: lost with the schedule if it changes."""
+    spec = task.spec
+    if spec is None or task.idle:
+        return None
+    latest, total = latest_ticks(spec.schedule, after=task.history.cursor, until=int(now), count=1)
+    if not latest or latest[-1] in task.adopted:
+        return None
+    return Skip(latest[-1], Reason.EDITED, total)
 
 
 def _split(task: Task, spec: TaskSpec, ticks: list[int], now: float) -> tuple[list[int], list[int]]:
@@ -149,7 +168,7 @@ def _choose(spec: TaskSpec, missed: list[int], fresh: list[int]) -> list[int]:
 def next_look(task: Task, now: float) -> tuple[int | None, float]:
     """The next tick after the cursor and when it is due; (None, NEVER) for a task that starts nothing."""
     spec = task.spec
-    if spec is None or spec.suspend or task.held:
+    if spec is None or task.idle:
         return None, NEVER
     tick = spec.schedule.next_after(task.history.cursor)
     if tick <= now - GRACE_SECONDS:

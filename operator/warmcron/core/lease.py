@@ -29,7 +29,9 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """There is no Lease: create it with us as holder and epoch 1."""
+    """There is no Lease: create it with us as holder and this epoch."""
+
+    epoch: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,9 @@ class Election:
         self._retry = retry
         self._seen: Observed | None = None
         self._seen_at = 0.0
+        self._gone_since: float | None = None
         self._valid_until = 0.0
+        self._highest = 0
         self.epoch = 0
 
     def leads(self, now: float) -> bool:
@@ -91,8 +95,9 @@ class Election:
     def observe(self, lease: Observed | None, now: float) -> None:
         """Takes in what was read. A lease that looks as before keeps the age that it has for us."""
         if lease is None:
-            self._seen = None
+            self._gone_since = now if self._gone_since is None else self._gone_since
             return
+        self._gone_since = None
         changed = self._seen is None or (lease.holder, lease.renewed) != (
             self._seen.holder,
             self._seen.renewed,
@@ -100,27 +105,40 @@ class Election:
         if changed:
             self._seen_at = now
         self._seen = lease
+        self._highest = max(self._highest, lease.epoch)
         if lease.holder != self.identity:
             self.epoch = 0
 
-    def step(self, now: float) -> Step:
-        """What to do next about the lease."""
+    def step(self, now: float, *, first_epoch: int) -> Step:
+        """What to do next about the lease.
+
+        Args:
+            now: monotonic seconds.
+            first_epoch: where a Lease that was never held begins to count. It must grow with time: workers remember
+                the terms of a Lease that was deleted, and would refuse all that come after if they began at 1 again.
+        """
+        if self._gone_since is not None:
+            # Somebody deleted it. Who held it may act on until its term runs out, so for as long nobody makes another.
+            left = self._gone_since + self.duration - now
+            return Create(max(first_epoch, self._highest + 1)) if left <= 0 else Watch(min(left, self._retry))
         seen = self._seen
         if seen is None:
-            return Create()
+            return Watch(0.0)
+        following = max(seen.epoch + 1, first_epoch) if seen.epoch == 0 else seen.epoch + 1
         if seen.holder == self.identity:
             # Ours by name but not by this process's own write: a restart under the same name starts a new term.
-            return Renew(seen.version) if self.epoch == seen.epoch else Acquire(seen.epoch + 1, seen.version)
+            return Renew(seen.version) if self.epoch == seen.epoch else Acquire(following, seen.version)
         if not seen.holder:
-            return Acquire(seen.epoch + 1, seen.version)
+            return Acquire(following, seen.version)
         left = self._seen_at + seen.duration - now
         if left <= 0:
-            return Acquire(seen.epoch + 1, seen.version)
+            return Acquire(following, seen.version)
         return Watch(min(left, self._retry))
 
     def wrote(self, lease: Observed, *, asked_at: float) -> None:
         """Our write was confirmed. The term counts from when the request left, not from its answer."""
-        self._seen, self._seen_at = lease, asked_at
+        self._seen, self._seen_at, self._gone_since = lease, asked_at, None
+        self._highest = max(self._highest, lease.epoch)
         self.epoch = lease.epoch
         self._valid_until = asked_at + self.duration
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final, NamedTuple
 
-from warmcron.core.tasks import PoolKey
+from warmcron.core.tasks import NEVER, PoolKey
 from warmcron.spec.task import RoutingPolicy
 
 # How many runs a worker gets at once while it has not said how many it takes.
@@ -31,6 +31,8 @@ class Worker:
     Attributes:
         ready: Running, Ready, not terminating, not on the host's network, with an address.
         started: when its container last started, as text: a change means that what ran in it is gone.
+        ended: why its container ended before that, in the kubelet's word (`OOMKilled`, `Error`); empty if it never did.
+        gone_after: when its pod is to be gone (epoch seconds); NEVER while nobody has deleted it.
         handlers: what it has registered; None while it has not said or cannot.
         plain: an HTTP endpoint without the SDK: it cannot say that it will report later, and is waited for.
         concurrency: how many runs it takes at once.
@@ -53,6 +55,8 @@ class Worker:
     busy_until: float = 0.0
     busy_reason: str = ""
     last_picked: int = 0
+    ended: str = ""
+    gone_after: float = NEVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +130,6 @@ class Pool:
         """How many workers of a pool are ready."""
         return sum(worker.ready for worker in self._pools.get(key, {}).values())
 
-    def suspect(self, worker: Worker, *, until: float, reason: str) -> None:
-        """Leaves a worker alone for a while: it refused, or said that it is busy."""
-        worker.busy_until = until
-        worker.busy_reason = reason
-
     def pick(
         self,
         key: PoolKey,
@@ -166,7 +165,7 @@ class Pool:
         if worker.handlers is not None and handler not in worker.handlers:
             return UNKNOWN_HANDLER
         if worker.busy_until > now:
-            return worker.busy_reason
+            return worker.busy_reason or "busy"
         if len(worker.runs) >= worker.concurrency:
             return f"full: {len(worker.runs)} runs"
         return ""

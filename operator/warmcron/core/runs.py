@@ -1,16 +1,84 @@
 """What becomes of a run as answers come in: a table of states, and the next step as a value. Nothing is sent here.
 
-A run is everything done for one tick; an attempt is one request to one worker. `RunId` and attempt together name a
+A run is everything done for one tick; an attempt is one request to one worker. `Run.id` and attempt together name a
 request: a worker that has seen them says so instead of starting again.
 """
 
-from dataclasses import dataclass, field
-from enum import StrEnum
 from random import Random
 from typing import Final
 
-from warmcron.core.tasks import NEVER, TaskRef, TaskSpec
-from warmcron.spec.task import DeliveryPolicy
+from warmcron.core.events import (
+    Accepted,
+    Ask,
+    Broke,
+    Cancel,
+    CancelAsked,
+    Chosen,
+    Commit,
+    Committed,
+    Deliver,
+    End,
+    Event,
+    Fenced,
+    Finished,
+    Forgotten,
+    Ignore,
+    NoAnswer,
+    NotCommitted,
+    Outcome,
+    Refused,
+    Rejected,
+    Send,
+    Sent,
+    Step,
+    Unreachable,
+    Wait,
+    Woke,
+    WorkerLost,
+)
+from warmcron.core.run import EXPECTED, Attempt, Run, State
+from warmcron.core.tasks import NEVER, TaskSpec
+
+__all__ = [
+    "ASK_SECONDS_MAX",
+    "CANCEL_ASKS",
+    "COMMIT_SECONDS",
+    "EXPECTED",
+    "MAX_LOSSES",
+    "POLL_SECONDS",
+    "Accepted",
+    "Ask",
+    "Attempt",
+    "Broke",
+    "Cancel",
+    "CancelAsked",
+    "Chosen",
+    "Commit",
+    "Committed",
+    "Deliver",
+    "End",
+    "Event",
+    "Fenced",
+    "Finished",
+    "Forgotten",
+    "Ignore",
+    "NoAnswer",
+    "NotCommitted",
+    "Outcome",
+    "Refused",
+    "Rejected",
+    "Run",
+    "Send",
+    "Sent",
+    "State",
+    "Step",
+    "Unreachable",
+    "Wait",
+    "Woke",
+    "WorkerLost",
+    "advance",
+    "backoff",
+]
 
 # A worker that is lost costs no retry, but a run that takes ten workers down is the one that kills them.
 MAX_LOSSES: Final = 10
@@ -21,275 +89,37 @@ ASK_SECONDS: Final = 1.0
 ASK_SECONDS_MAX: Final = 30.0
 # How often a worker is told to stop before the run is given up.
 CANCEL_ASKS: Final = 5
+# Pause before an intent is written again that could not be.
+COMMIT_SECONDS: Final = 1.0
+OVERDUE: Final = ("DeadlineExceeded", "AttemptDeadlineExceeded")
 
 
-class State(StrEnum):
-    """Where a run is."""
-
-    PENDING = "Pending"  # to be sent, now or at `wake`
-    SENT = "Sent"  # a request is on its way
-    RUNNING = "Running"  # a worker has it
-    DOUBTFUL = "Doubtful"  # a request was sent and nobody knows what became of it
-    CANCELLING = "Cancelling"  # its worker has been told to stop
-    ENDED = "Ended"
-
-
-class Outcome(StrEnum):
-    """How a run ended."""
-
-    SUCCEEDED = "Succeeded"
-    FAILED = "Failed"
-    CANCELLED = "Cancelled"
-    SKIPPED = "Skipped"
-    UNKNOWN = "Unknown"
-
-
-# ---- what can happen to a run --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A worker was chosen and the request is about to leave."""
-
-    pod_name: str
-    pod_uid: str
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """The worker has it and will report (202, or 409 with a run that goes on)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The worker says how it ended. `retry` is false when the handler says that trying again is useless."""
-
-    outcome: Outcome
-    reason: str = ""
-    retry: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The worker certainly did not start it: busy, draining, or nobody listened. Costs no attempt.
-
-    `pause` is for how many seconds that worker is better left alone; the run goes to another one at once.
-    """
-
-    reason: str
-    pause: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """The worker will never start it: unknown handler, payload rejected."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Broke:
-    """The attempt failed (500 or an answer that makes no sense)."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class NoAnswer:
-    """The request went out and no answer came back: the worker may have it or not."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Fenced:
-    """The worker never had this attempt and now never will."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unreachable:
-    """The worker could not be asked."""
-
-
-@dataclass(frozen=True, slots=True)
-class Forgotten:
-    """The worker does not know the run (404), or does not keep a table of runs at all."""
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerLost:
-    """The worker's pod is gone, or its container died while it had the run."""
-
-    reason: str
-    counted: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class CancelAsked:
-    """Somebody wants the run to end: a user, Replace, or the task's deletion."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Woke:
-    """The time for which the run waited has come."""
-
-
-Event = (
-    Sent
-    | Accepted
-    | Finished
-    | Refused
-    | Rejected
-    | Broke
-    | NoAnswer
-    | Fenced
-    | Unreachable
-    | Forgotten
-    | WorkerLost
-    | CancelAsked
-    | Woke
-)
-
-# ---- what is to be done next ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Pick a worker and send the request."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Nothing until `Run.wake`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """Ask the worker what it knows of the run; with `fence`, so that it never takes it later."""
-
-    fence: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    """Tell the worker to stop the run."""
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """The run is over."""
-
-    outcome: Outcome
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Ignore:
-    """Too late, or twice: the run has moved on."""
-
-
-Step = Send | Wait | Ask | Cancel | End | Ignore
-
-
-@dataclass(slots=True)
-class Run:
-    """One run.
-
-    Attributes:
-        attempt: number of the request that is out or comes next; counts from 1.
-        failures: attempts that failed and count against `backoffLimit`.
-        losses: attempts lost with their worker, which do not.
-        wake: when to look at it again (epoch seconds).
-        deadline: when the whole run ends, whatever happens.
-        attempt_deadline: when the attempt ends; NEVER while none is out.
-        tried: pods where an attempt failed; the next one goes elsewhere where it can.
-        reason: the last thing that went wrong, in words.
-    """
-
-    id: str
-    task: TaskRef
-    spec: TaskSpec
-    trigger: str
-    scheduled: int
-    created: float
-    deadline: float
-    payload: bytes | None
-    state: State = State.PENDING
-    attempt: int = 1
-    failures: int = 0
-    losses: int = 0
-    asks: int = 0
-    wake: float = 0.0
-    attempt_deadline: float = NEVER
-    pod_name: str = ""
-    pod_uid: str = ""
-    started: float | None = None
-    tried: set[str] = field(default_factory=set)
-    reason: str = ""
-    outcome: Outcome | None = None
-
-
-# Which events mean something in which state; any other combination comes too late and is ignored.
-EXPECTED: Final[dict[State, tuple[type[Event], ...]]] = {
-    State.PENDING: (Sent, CancelAsked, Woke, Finished, Accepted),
-    State.SENT: (
-        Accepted,
-        Finished,
-        Refused,
-        Rejected,
-        Broke,
-        NoAnswer,
-        Fenced,
-        WorkerLost,
-        CancelAsked,
-        Woke,
-    ),
-    State.RUNNING: (Accepted, Finished, Forgotten, Unreachable, WorkerLost, CancelAsked, Woke),
-    State.DOUBTFUL: (Accepted, Finished, Fenced, Forgotten, Unreachable, WorkerLost, CancelAsked, Woke),
-    State.CANCELLING: (
-        Accepted,
-        Finished,
-        Fenced,
-        Forgotten,
-        Unreachable,
-        Refused,
-        Rejected,
-        Broke,
-        NoAnswer,
-        WorkerLost,
-        Woke,
-    ),
-    State.ENDED: (),
-}
-
-
-def advance(run: Run, event: Event, *, now: float, random: Random) -> Step:  # noqa: C901, PLR0911, PLR0912
+def advance(run: Run, event: Event, *, now: float, random: Random) -> Step:  # noqa: C901, PLR0911, PLR0912 - a table
     """Takes one event into a run and says what to do next. Changes nothing but the run."""
     if not isinstance(event, EXPECTED[run.state]):
         return Ignore()
     if run.state is State.CANCELLING:
         return _while_cancelling(run, event, now, random)
     match event:
+        case Chosen(pod_name, pod_uid):
+            run.state, run.pod_name, run.pod_uid = State.INTENDED, pod_name, pod_uid
+            _sleep(run, run.deadline)
+            return Commit()
+        case Committed():
+            return Deliver()
+        case NotCommitted(reason):
+            return _unsent(run, reason, now + COMMIT_SECONDS, now)
         case Sent(pod_name, pod_uid):
-            run.state, run.pod_name, run.pod_uid = State.SENT, pod_name, pod_uid
-            run.started = run.started or now
-            limit = run.spec.attempt_deadline
-            run.attempt_deadline = now + limit if limit else NEVER
-            run.wake = min(run.attempt_deadline, run.deadline)
-            return Wait()
+            return _sent(run, pod_name, pod_uid, now)
         case Accepted():
-            run.state, run.asks = State.RUNNING, 0
+            run.state, run.asks, run.held = State.RUNNING, 0, True
             return _sleep(run, now + POLL_SECONDS)
         case Finished(outcome, reason, retry):
             if outcome is Outcome.FAILED and retry:
                 return _failed(run, reason or "HandlerFailed", now, random)
             return _end(run, outcome, reason or (run.reason if run.attempt > 1 else ""))
         case Refused(reason):
-            run.state, run.reason, run.attempt_deadline = State.PENDING, reason, NEVER
-            run.pod_name = run.pod_uid = ""
-            return Send()
+            return _unsent(run, reason, now, now)
         case Rejected(reason):
             return _end(run, Outcome.FAILED, reason)
         case Broke(reason):
@@ -303,30 +133,33 @@ def advance(run: Run, event: Event, *, now: float, random: Random) -> Step:  # n
             return _forgotten(run, now, random)
         case Unreachable():
             run.asks += 1
-            return _sleep(run, now + min(ASK_SECONDS * 2**run.asks, ASK_SECONDS_MAX))
+            return _sleep(run, now + _patience(run))
         case WorkerLost(reason, counted):
-            if run.spec.delivery is DeliveryPolicy.AT_MOST_ONCE:
-                return _end(run, Outcome.UNKNOWN, reason)
-            return _lost(run, reason, now, random, counted=counted)
+            return _worker_lost(run, reason, now, random, counted=counted)
         case CancelAsked(reason):
-            run.reason = reason
-            if run.state is State.PENDING:
-                return _end(run, Outcome.CANCELLED, reason)
-            run.state, run.wake = State.CANCELLING, now
-            return Cancel()
+            return _cancel(run, reason, now)
         case Woke():
             return _woke(run, now)
     return Ignore()
 
 
+def _sent(run: Run, pod_name: str, pod_uid: str, now: float) -> Step:
+    run.state, run.pod_name, run.pod_uid, run.held = State.SENT, pod_name, pod_uid, False
+    run.started = run.started or now
+    limit = run.spec.attempt_deadline
+    run.attempt_deadline = now + limit if limit else NEVER
+    run.wake = min(run.attempt_deadline, run.deadline)
+    return Wait()
+
+
 def _woke(run: Run, now: float) -> Step:
     """The alarm of a run: a deadline, a backoff that is over, or time to look after it."""
-    if run.state is State.PENDING:
+    if run.state in (State.PENDING, State.INTENDED):  # nothing is out
         if now >= run.deadline:
             return _end(run, Outcome.FAILED, run.reason or "DeadlineExceeded")
-        return Send() if now >= run.wake else Wait()
+        return Send() if run.state is State.PENDING and now >= run.wake else Wait()
     if now >= run.deadline or now >= run.attempt_deadline:
-        return _overdue(run, "DeadlineExceeded" if now >= run.deadline else "AttemptDeadlineExceeded", now)
+        return _cancel(run, OVERDUE[0] if now >= run.deadline else OVERDUE[1], now)
     if run.state is State.RUNNING:
         return _asking(run, now + POLL_SECONDS, fence=False)
     if run.state is State.DOUBTFUL:
@@ -335,45 +168,64 @@ def _woke(run: Run, now: float) -> Step:
     return Wait()
 
 
-def _overdue(run: Run, reason: str, now: float) -> Step:
-    run.reason, run.attempt_deadline, run.asks = reason, NEVER, 0
-    run.state, run.wake = State.CANCELLING, now
-    return Cancel()
+def _cancel(run: Run, reason: str, now: float) -> Step:
+    """The run is to end. A worker that may not have it yet is fenced first: it cannot stop what it only gets later."""
+    run.reason = reason
+    if run.state in (State.PENDING, State.INTENDED):
+        return _end(run, Outcome.CANCELLED, reason)
+    run.state, run.asks, run.attempt_deadline = State.CANCELLING, 0, NEVER
+    return _tell(run, now)
 
 
-def _while_cancelling(run: Run, event: Event, now: float, random: Random) -> Step:
+def _tell(run: Run, now: float) -> Step:
+    """Tells it to stop, and looks again after a while should nothing come back."""
+    run.wake = now + ASK_SECONDS_MAX
+    return Cancel() if run.held else Ask(fence=True)
+
+
+def _while_cancelling(run: Run, event: Event, now: float, random: Random) -> Step:  # noqa: PLR0911 - a table
     """Any word of the worker that it does not have the run (any more) ends it; silence is asked again."""
-    over = now >= run.deadline
-    overdue = run.reason in ("DeadlineExceeded", "AttemptDeadlineExceeded")
+    overdue = run.reason in OVERDUE
     match event:
         case Finished(Outcome.SUCCEEDED, reason, _):
             return _end(run, Outcome.SUCCEEDED, reason)  # it was quicker than we were
+        case Accepted() if not run.held:
+            run.held = True
+            return _tell(run, now)
         case Accepted() | Unreachable() | NoAnswer():
             run.asks += 1
             # A worker that cannot be told must not hold the task for ever: its own copy of the deadline ends the run.
             if run.asks > CANCEL_ASKS:
                 return _end(run, Outcome.FAILED if overdue else Outcome.UNKNOWN, run.reason)
-            run.wake = now + min(ASK_SECONDS * 2**run.asks, ASK_SECONDS_MAX)
+            run.wake = now + _patience(run)
             return Wait()
         case Woke():
-            return Cancel()
-    if overdue and not over:
+            return _tell(run, now)
+    if overdue and now < run.deadline:
         return _failed(run, run.reason, now, random)  # one attempt was too slow; the run has time for another
     return _end(run, Outcome.FAILED if overdue else Outcome.CANCELLED, run.reason)
 
 
 def _failed(run: Run, reason: str, now: float, random: Random) -> Step:
-    """An attempt that counts against `backoffLimit`."""
+    """An attempt that counts against `backoffLimit`. AtMostOnce has no second one: a worker has had it."""
     run.failures += 1
     run.reason = reason
     wake = now + backoff(run.spec, run.failures, random)
-    if run.failures > run.spec.backoff_limit or wake >= run.deadline:
+    if run.once or run.failures > run.spec.backoff_limit or wake >= run.deadline:
         return _end(run, Outcome.FAILED, reason)
     return _again(run, wake, now)
 
 
+def _worker_lost(run: Run, reason: str, now: float, random: Random, *, counted: bool) -> Step:
+    if run.state is State.INTENDED:
+        return _unsent(run, reason, now, now)
+    if run.once:
+        return _end(run, Outcome.UNKNOWN, reason)
+    return _lost(run, reason, now, random, counted=counted)
+
+
 def _lost(run: Run, reason: str, now: float, random: Random, *, counted: bool) -> Step:
-    """An attempt whose worker went away with it: repeated elsewhere at once."""
+    """An attempt whose worker went away with it, or that it never got: repeated elsewhere at once."""
     if counted:
         return _failed(run, reason, now, random)
     run.losses += 1
@@ -385,15 +237,22 @@ def _lost(run: Run, reason: str, now: float, random: Random, *, counted: bool) -
 
 def _forgotten(run: Run, now: float, random: Random) -> Step:
     """The worker cannot tell: it has lost its table, or is a plain endpoint that keeps none."""
-    if run.spec.delivery is DeliveryPolicy.AT_MOST_ONCE:
+    if run.once:
         return _end(run, Outcome.UNKNOWN, run.reason or "WorkerForgot")
     return _failed(run, run.reason or "WorkerForgot", now, random)
+
+
+def _unsent(run: Run, reason: str, wake: float, now: float) -> Step:
+    """The attempt certainly did not reach a worker: the same attempt goes out again."""
+    run.state, run.reason, run.attempt_deadline = State.PENDING, reason, NEVER
+    run.pod_name = run.pod_uid = ""
+    return Send() if wake <= now else _sleep(run, wake)
 
 
 def _again(run: Run, wake: float, now: float) -> Step:
     run.tried.add(run.pod_uid)
     run.attempt += 1
-    run.state = State.PENDING
+    run.state, run.held = State.PENDING, False
     run.pod_name = run.pod_uid = ""
     run.attempt_deadline = NEVER
     return Send() if wake <= now else _sleep(run, wake)
@@ -410,6 +269,10 @@ def _sleep(run: Run, until: float) -> Step:
     return Wait()
 
 
+def _patience(run: Run) -> float:
+    return min(ASK_SECONDS * 2.0 ** min(run.asks, 16), ASK_SECONDS_MAX)
+
+
 def _end(run: Run, outcome: Outcome, reason: str) -> Step:
     run.state, run.outcome, run.reason, run.wake = State.ENDED, outcome, reason, NEVER
     return End(outcome, reason)
@@ -418,5 +281,5 @@ def _end(run: Run, outcome: Outcome, reason: str) -> Step:
 def backoff(spec: TaskSpec, failures: int, random: Random) -> float:
     """Seconds to wait after the n-th failure: initial × multiplier^(n − 1), at most the maximum, ± 20 %."""
     exponent = min(failures - 1, 64)
-    pause = min(spec.backoff_initial * spec.backoff_multiplier**exponent, spec.backoff_max)
+    pause: float = min(spec.backoff_initial * spec.backoff_multiplier**exponent, spec.backoff_max)
     return pause * random.uniform(0.8, 1.2)

@@ -8,19 +8,25 @@ from collections import deque
 from typing import Any, Final
 
 from warmcron.core import times
-from warmcron.core.runs import Run
-from warmcron.core.tasks import NEVER, ActiveRecord, Condition, History, RunRecord, Task
+from warmcron.core.run import Run
+from warmcron.core.tasks import NEVER, ActiveRecord, Condition, History, RunRecord, Task, Ticket
 
 Json = dict[str, Any]
 
 # One message of a condition; longer ones are cut, so that no worker's answer can fill the object.
 MESSAGE_LIMIT: Final = 256
 UUID_TEXT: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+# What the CRD's schema takes. `decide` never lets a task come near it.
+ACTIVE_LIMIT: Final = 256
+QUEUED: Final = "Queued"
+# The reason of `Ready` while ticks start.
+SCHEDULED: Final = "Scheduled"
 
 
-def render(task: Task, active: list[Run]) -> Json:
-    """The whole status that the object should have."""
+def render(task: Task, active: list[Run], *, epoch: int) -> Json:
+    """The whole status that the object should have; `epoch` is the term of the leader that leads the runs."""
     history = task.history
+    shown = [_active(run, epoch) for run in active] + [_queued(ticket) for ticket in task.queued]
     status: Json = {
         "observedGeneration": task.generation,
         "conditions": [
@@ -36,10 +42,10 @@ def render(task: Task, active: list[Run]) -> Json:
         ],
         "scheduleChangedTime": times.text(history.schedule_changed),
         "observedSchedule": history.schedule_text,
-        "lastScheduleTime": times.text(history.cursor) if history.cursor > history.schedule_changed else None,
+        "lastScheduleTime": _time(history.last_tick or None),
         "lastSuccessfulTime": _time(history.last_success),
         "nextScheduleTime": times.text(task.next_tick) if task.next_tick is not None else None,
-        "active": [_active(run) for run in active],
+        "active": shown[:ACTIVE_LIMIT],
         "activeCount": len(active),
         "recentRuns": [_record(record) for record in history.recent],
         "succeeded": history.succeeded,
@@ -64,11 +70,10 @@ def restore(status: Json, *, created: int) -> History:
         )
         for found in _dicts(status.get("conditions"))
     }
-    changed = int(_epoch(status.get("scheduleChangedTime")) or created)
     ready = conditions.get("Ready")
     return History(
-        cursor=max(int(_epoch(status.get("lastScheduleTime")) or 0), changed),
-        schedule_changed=changed,
+        last_tick=int(_epoch(status.get("lastScheduleTime")) or 0),
+        schedule_changed=int(_epoch(status.get("scheduleChangedTime")) or created),
         schedule_text=str(status.get("observedSchedule") or ""),
         last_success=_epoch(status.get("lastSuccessfulTime")),
         last_trigger=str(status.get("lastTrigger") or ""),
@@ -77,7 +82,8 @@ def restore(status: Json, *, created: int) -> History:
         skipped=_count(status, "skipped"),
         missed=_count(status, "missed"),
         consecutive_failures=_count(status, "consecutiveFailures"),
-        suspended=ready is not None and ready.reason == "Suspended",
+        generation=_count(status, "observedGeneration"),
+        idle=ready is not None and ready.reason != SCHEDULED,
         active=tuple(_read_active(found) for found in _dicts(status.get("active")) if _is_run_id(found.get("runId"))),
         recent=deque(_read_record(found) for found in _dicts(status.get("recentRuns"))),
         conditions=conditions,
@@ -109,7 +115,17 @@ def record(run: Run, now: float) -> RunRecord:
     )
 
 
-def _active(run: Run) -> Json:
+def _queued(ticket: Ticket) -> Json:
+    return {
+        "runId": ticket.run_id,
+        "scheduledTime": times.text(ticket.tick),
+        "trigger": ticket.trigger,
+        "attempt": 0,
+        "reason": QUEUED,
+    }
+
+
+def _active(run: Run, epoch: int) -> Json:
     found = {
         "runId": run.id,
         "scheduledTime": times.text(run.scheduled),
@@ -117,6 +133,7 @@ def _active(run: Run) -> Json:
         "attempt": run.attempt,
         "podName": run.pod_name or None,
         "podUID": run.pod_uid or None,
+        "epoch": epoch if run.pod_uid else None,
         "startTime": _time(run.started),
         "reason": run.reason[:MESSAGE_LIMIT] or None,
     }
@@ -148,10 +165,11 @@ def _read_active(found: Json) -> ActiveRecord:
         run_id=str(found["runId"]),
         scheduled=int(_epoch(found.get("scheduledTime")) or 0),
         trigger=str(found.get("trigger") or "Schedule"),
-        attempt=_count(found, "attempt") or 1,
+        attempt=_count(found, "attempt"),
         pod_name=str(found.get("podName") or ""),
         pod_uid=str(found.get("podUID") or ""),
         started=_epoch(found.get("startTime")),
+        epoch=_count(found, "epoch"),
     )
 
 

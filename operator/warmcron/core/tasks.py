@@ -93,6 +93,16 @@ class Ticket:
 
 
 @dataclass(frozen=True, slots=True)
+class Shard:
+    """One worker's part of a run that every worker gets. It belongs to that worker and never moves to another."""
+
+    index: int
+    total: int
+    pod_name: str
+    pod_uid: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecord:
     """A finished run as `status.recentRuns` shows it. Times are UTC epoch seconds."""
 
@@ -109,7 +119,12 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class ActiveRecord:
-    """A run that goes on as `status.active` shows it; what a new leader knows of it before it asks the worker."""
+    """A run that goes on as `status.active` shows it; what a new leader knows of it before it asks the worker.
+
+    Attributes:
+        attempt: 0 while it waits for its turn under Queue or Replace.
+        shards: of a broadcast, how many workers got a part, how many parts succeeded, and how many failed.
+    """
 
     run_id: str
     scheduled: int
@@ -118,6 +133,8 @@ class ActiveRecord:
     pod_name: str
     pod_uid: str
     started: float | None
+    epoch: int = 0
+    shards: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +152,8 @@ class Condition:
 class History:
     """What has happened so far: the part of a task that lives in its status and outlives the leader."""
 
-    cursor: int = 0  # the last tick that was decided: started or skipped
-    schedule_changed: int = 0
+    last_tick: int = 0  # the last tick that was decided: started or skipped; 0 if none was
+    schedule_changed: int = 0  # ticks up to here are not started: the schedule was changed, or taken up again, then
     schedule_text: str = ""
     last_success: float | None = None
     last_trigger: str = ""
@@ -145,10 +162,16 @@ class History:
     skipped: int = 0
     missed: int = 0
     consecutive_failures: int = 0
-    suspended: bool = False
+    generation: int = 0  # of the spec that all this speaks of
+    idle: bool = False  # no tick was to start: suspended, held after failures, or the spec could not be done
     active: tuple[ActiveRecord, ...] = ()
     recent: deque[RunRecord] = field(default_factory=deque)
     conditions: dict[str, Condition] = field(default_factory=dict)
+
+    @property
+    def cursor(self) -> int:
+        """Ticks up to this one are settled."""
+        return max(self.last_tick, self.schedule_changed)
 
 
 @dataclass(slots=True)
@@ -162,18 +185,25 @@ class Task:
     problem: Problem | None
     trigger: Trigger | None
     history: History
+    version: str = ""  # resourceVersion at which the history was read; empty where nobody counts versions
     next_tick: int | None = None
     due: float = NEVER
     active: set[str] = field(default_factory=set)
     queued: deque[Ticket] = field(default_factory=deque)
     # Ticks after the cursor whose runs a new leader found on the workers: decided by the leader before.
     adopted: set[int] = field(default_factory=set)
+    serving: bool = False  # the queue is being served
 
     @property
     def held(self) -> bool:
         """Whether failures in a row have stopped the task until somebody edits it."""
         limit = self.spec.suspend_after_failures if self.spec else None
         return limit is not None and self.history.consecutive_failures >= limit
+
+    @property
+    def idle(self) -> bool:
+        """Whether no tick starts, because somebody or something said so."""
+        return self.spec is None or self.spec.suspend or self.held
 
 
 def tick_run_id(uid: str, tick: int) -> str:

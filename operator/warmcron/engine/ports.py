@@ -38,6 +38,24 @@ class Sender(Protocol):
         """Tells the worker to stop the run."""
 
 
+class IntentWriter(Protocol):
+    """Writes down, for AtMostOnce, which worker is about to get a run. Nothing is sent before that is certain."""
+
+    def commit(self, run: runs.Run) -> None:
+        """Puts the run with its worker into its task's status, by compare-and-set.
+
+        `Committed` comes back through `Engine.on_event` only if the status is known to hold it, `NotCommitted` in
+        every other case: refused, in doubt, or not ours to write any more.
+        """
+
+
+class Inbox(Protocol):
+    """Where answers go: the engine."""
+
+    def on_event(self, about: runs.Attempt, event: runs.Event) -> None:
+        """Something was heard of one attempt."""
+
+
 class Recorder(Protocol):
     """Writes statuses, later."""
 

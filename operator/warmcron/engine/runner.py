@@ -8,21 +8,21 @@ from collections.abc import Callable
 from random import Random
 from typing import Final
 
-from warmcron.core import runs, status
+from warmcron.core import causes, runs, status
 from warmcron.core.decide import Reason
-from warmcron.core.pool import SUSPECT_SECONDS, NoWorker, Picked, Pool, Worker
+from warmcron.core.pool import NoWorker, Picked, Pool, Worker
 from warmcron.core.tasks import NEVER, PoolKey, RunRecord
-from warmcron.engine.ports import Clock, Gate, Journal, Observer, Recorder, Sender
+from warmcron.engine.intents import IntentLine
+from warmcron.engine.lines import Lines
+from warmcron.engine.ports import Clock, Gate, IntentWriter, Journal, Observer, Recorder, Sender
 from warmcron.spec.task import NoWorkerPolicy
 
-# Runs of a pool's line that are looked at when a place comes free.
-LOOKS: Final = 100
 # How soon a run is tried again that could not be sent because our term was in doubt.
 SHUT_SECONDS: Final = 0.2
 
 
 class Runner:
-    """All runs that have not ended, by id.
+    """All runs that have not ended, by key.
 
     Args:
         on_ended: a run is over; called after it has left the runner.
@@ -35,6 +35,7 @@ class Runner:
         clock: Clock,
         gate: Gate,
         sender: Sender,
+        intents: IntentWriter,
         recorder: Recorder,
         observer: Observer,
         journal: Journal,
@@ -44,21 +45,23 @@ class Runner:
     ) -> None:
         self.runs: dict[str, runs.Run] = {}
         self._pool, self._clock, self._gate = pool, clock, gate
-        self._sender, self._recorder, self._observer = sender, recorder, observer
+        self._sender, self._intents = sender, intents
+        self._recorder, self._observer = recorder, observer
         self._journal, self._random = journal, random
         self._on_alarm, self._on_ended = on_alarm, on_ended
         self._alarms: list[tuple[float, str]] = []
-        self._lines: dict[PoolKey, dict[str, None]] = {}  # runs without a worker, in order of arrival
+        self._lines = Lines()
+        self._intent_line = IntentLine()
 
     def begin(self, run: runs.Run) -> None:
         """A run begins: it is sent at once, or waits for a worker."""
-        self.runs[run.id] = run
+        self.runs[run.key] = run
         self._journal.changed(run)
         self._send(run, self._clock.now())
 
     def adopt(self, run: runs.Run, event: runs.Event | None) -> None:
         """Takes over a run of the leader before, with what its worker says of it; None if it said nothing."""
-        self.runs[run.id] = run
+        self.runs[run.key] = run
         self._journal.changed(run)
         if not run.pod_uid:  # it was waiting for a worker, or for its next attempt
             self._send(run, self._clock.now())
@@ -66,18 +69,26 @@ class Runner:
         run.state = runs.State.DOUBTFUL
         worker = self._pool.get(run.pod_uid)
         if worker:
-            worker.runs.add(run.id)
+            worker.runs.add(run.key)
         if event:
             self.feed(run, event)
         else:
             run.wake = self._clock.now() + runs.ASK_SECONDS_MAX
             self._ask(run, worker, fence=True)
 
+    def drop(self, run: runs.Run) -> None:
+        """Forgets a run that was never sent: somebody else has decided about its tick."""
+        self.runs.pop(run.key, None)
+        self._leave_lines(run)
+        if worker := self._pool.get(run.pod_uid):
+            worker.runs.discard(run.key)
+
     def clear(self) -> None:
         """Our term is over: every run is the next leader's."""
         self.runs.clear()
         self._alarms.clear()
         self._lines.clear()
+        self._intent_line.clear()
         for worker in self._pool.all():
             worker.runs.clear()
 
@@ -85,16 +96,16 @@ class Runner:
         """Wakes at most `limit` runs whose time has come; returns how many."""
         woken = 0
         while woken < limit and self.next_alarm() <= now:
-            _, run_id = heapq.heappop(self._alarms)
-            self.feed(self.runs[run_id], runs.Woke())
+            _, key = heapq.heappop(self._alarms)
+            self.feed(self.runs[key], runs.Woke())
             woken += 1
         return woken
 
     def next_alarm(self) -> float:
         """When a run is to be looked at next; NEVER if none is."""
         while self._alarms:
-            when, run_id = self._alarms[0]
-            run = self.runs.get(run_id)
+            when, key = self._alarms[0]
+            run = self.runs.get(key)
             if run and run.wake == when:
                 return when
             heapq.heappop(self._alarms)
@@ -105,11 +116,13 @@ class Runner:
         now = self._clock.now()
         pod, state, attempt = run.pod_uid, run.state, run.attempt
         worker = self._pool.get(pod) if pod else None
+        if worker:
+            event = causes.explain(event, worker, now)
         step = runs.advance(run, event, now=now, random=self._random)
         if worker:
-            self._blame(worker, event, now)
+            causes.blame(worker, event, now)
             if run.pod_uid != pod:
-                worker.runs.discard(run.id)
+                worker.runs.discard(run.key)
         if run.state is not state:
             self._recorder.note(run.task.uid, urgent=False)
             self._journal.changed(run)
@@ -120,34 +133,37 @@ class Runner:
             self._observer.ignored(event)
         if worker and run.pod_uid != pod:
             self.serve_line(worker.pool)
+        if state is runs.State.INTENDED and run.state is not state:
+            self._intent_line.leave(run)
+            self._serve_intents(now)
 
-    def look_at(self, run_id: str) -> None:
+    def look_at(self, key: str) -> None:
         """A worker's container has started anew: its runs are asked about at once."""
-        if (run := self.runs.get(run_id)) and run.state in (runs.State.RUNNING, runs.State.DOUBTFUL):
+        if (run := self.runs.get(key)) and run.state in (runs.State.RUNNING, runs.State.DOUBTFUL):
             self._sleep(run, self._clock.now())
 
     def lost(self, worker: Worker, reason: str) -> None:
         """A worker's pod is gone, and with it what it ran."""
-        for run_id in list(worker.runs):
-            if run := self.runs.get(run_id):
+        for key in list(worker.runs):
+            if run := self.runs.get(key):
                 self.feed(run, runs.WorkerLost(reason))
 
     def serve_line(self, key: PoolKey) -> None:
-        """Something changed for the better in a pool: the runs in its line try again, the oldest first."""
+        """Something changed for the better in a pool: the runs in its lines try again, the oldest first."""
         now = self._clock.now()
-        hopeless: set[str] = set()  # handlers that found no worker this time
-        for run_id in list(self._lines.get(key, ()))[:LOOKS]:
-            run = self.runs.get(run_id)
-            if run is None or run.spec.handler in hopeless:
-                continue
+        for run in self._lines.heads(key):
             self._send(run, now)
-            if run.state is runs.State.PENDING:
-                hopeless.add(run.spec.handler)
 
     def _do(self, run: runs.Run, step: runs.Step, worker: Worker | None, now: float) -> None:
         match step:
             case runs.Send():
                 self._send(run, now)
+            case runs.Commit():
+                self._sleep(run, run.wake)
+                # A crash here leaves nothing behind: the tick is after the cursor and the next leader decides it.
+                self._intents.commit(run)
+            case runs.Deliver():
+                self._deliver(run, worker, now)
             case runs.Wait():
                 self._sleep(run, run.wake)
             case runs.Ask(fence):
@@ -164,6 +180,13 @@ class Runner:
             # Not ours to send any more, or not for the moment. The run stays as it is for whoever leads next.
             self._sleep(run, now + SHUT_SECONDS)
             return
+        if _too_late(run, now):
+            self._end(run, runs.End(runs.Outcome.SKIPPED, Reason.STARTING_DEADLINE), now)
+            return
+        if run.once and self._intent_line.full():
+            self._intent_line.wait(run)
+            self._sleep(run, NEVER)
+            return
         choice = self._pool.pick(  # 3. who runs it
             spec.pool,
             routing=spec.routing,
@@ -175,53 +198,49 @@ class Runner:
         match choice:
             case NoWorker(reason):
                 self._wait_for_worker(run, reason, now)
-            case Picked(worker, filtered):
-                first = run.started is None
-                self._leave_line(run)
-                self.feed(run, runs.Sent(worker.name, worker.uid))  # 4. remember before sending
-                worker.runs.add(run.id)
-                self._journal.sent(run, filtered, now)
-                if first:
-                    self._observer.started(run, now - run.scheduled)
-                # A crash here leaves nothing behind: the tick is after the cursor and the next leader sends it.
-                self._sender.execute(run, worker)  # 5. tell the worker
-                # A crash here leaves a run that only its worker knows of; the next leader asks it (`takeover`).
+            case Picked(worker, passed_over):
+                self._lines.remove(run)
+                run.passed_over = passed_over
+                worker.runs.add(run.key)
+                if run.once:
+                    self._intent_line.enter(run)
+                    self.feed(run, runs.Chosen(worker.name, worker.uid))
+                else:
+                    self._deliver(run, worker, now)
+
+    def _deliver(self, run: runs.Run, worker: Worker | None, now: float) -> None:
+        if worker is None or worker.address is None:
+            self.feed(run, runs.WorkerLost("PodGone"))
+            return
+        first = run.started is None
+        self.feed(run, runs.Sent(worker.name, worker.uid))  # 4. remember before sending
+        self._journal.sent(run, run.passed_over, now)
+        if first:
+            self._observer.started(run, now - run.scheduled)
+        # A crash here leaves a tick after the cursor, which the next leader sends; under AtMostOnce an intent, whose
+        # worker the next leader fences first.
+        self._sender.execute(run, worker)  # 5. tell the worker
+        # A crash here leaves a run that only its worker knows of; the next leader asks it (`takeover`).
+
+    def _serve_intents(self, now: float) -> None:
+        while (run := self._intent_line.next()) is not None:
+            if run.state is runs.State.PENDING and self.runs.get(run.key) is run:
+                self._send(run, now)
 
     def _wait_for_worker(self, run: runs.Run, reason: str, now: float) -> None:
-        if end := self._give_up(run, reason, now):
+        if end := _give_up(run, reason):
             self._end(run, end, now)
             return
         spec = run.spec
         if run.reason != reason:
             run.reason = reason
             self._journal.changed(run)
-        self._lines.setdefault(spec.pool, {})[run.id] = None
+        self._lines.put(run)
         self._recorder.note(run.task.uid, urgent=False)
         until = [w.busy_until for w in self._pool.of(spec.pool) if w.ready and w.busy_until > now]
         if run.started is None and spec.starting_deadline is not None:
             until.append(run.scheduled + spec.starting_deadline + 0.001)
         self._sleep(run, min(until, default=NEVER))
-
-    def _give_up(self, run: runs.Run, reason: str, now: float) -> runs.End | None:
-        """Whether a run that finds no worker ends here; None if it waits."""
-        if reason == "HandlerUnknown":
-            return runs.End(runs.Outcome.FAILED, reason)
-        if run.started is not None or run.trigger != "Schedule":
-            return None
-        deadline = run.spec.starting_deadline
-        if run.spec.no_worker is NoWorkerPolicy.SKIP and reason == Reason.NO_WORKER:
-            return runs.End(runs.Outcome.SKIPPED, reason)
-        if deadline is not None and now - run.scheduled > deadline:
-            return runs.End(runs.Outcome.SKIPPED, Reason.STARTING_DEADLINE)
-        return None
-
-    def _blame(self, worker: Worker, event: runs.Event, now: float) -> None:
-        """A worker that refused or gave no answer is left alone for a while; its probe will say what is wrong."""
-        match event:
-            case runs.Refused(reason, pause) if pause > 0:
-                self._pool.suspect(worker, until=now + pause, reason=reason)
-            case runs.NoAnswer(reason):
-                self._pool.suspect(worker, until=now + SUSPECT_SECONDS, reason=reason)
 
     def _ask(self, run: runs.Run, worker: Worker | None, *, fence: bool) -> None:
         if worker is None or worker.address is None:
@@ -234,17 +253,17 @@ class Runner:
         if worker is None or worker.address is None:
             self.feed(run, runs.WorkerLost("PodGone"))
             return
-        self._sleep(run, self._clock.now() + runs.ASK_SECONDS_MAX)
+        self._sleep(run, run.wake)
         self._sender.cancel(run, worker)
 
     def _end(self, run: runs.Run, end: runs.End, now: float) -> None:
         """6. A run is over: whoever waited for its worker goes on, and its task hears of it."""
         run.state, run.outcome, run.reason = runs.State.ENDED, end.outcome, end.reason or run.reason
-        self._leave_line(run)
-        self.runs.pop(run.id, None)
+        self._leave_lines(run)
+        self.runs.pop(run.key, None)
         worker = self._pool.get(run.pod_uid)
         if worker:
-            worker.runs.discard(run.id)
+            worker.runs.discard(run.key)
         record = status.record(run, now)
         self._observer.ended(run, record)
         self._journal.ended(run, record, now)
@@ -252,15 +271,29 @@ class Runner:
         if worker:
             self.serve_line(worker.pool)
 
-    def _leave_line(self, run: runs.Run) -> None:
-        line = self._lines.get(run.spec.pool)
-        if line is not None:
-            line.pop(run.id, None)
-            if not line:
-                del self._lines[run.spec.pool]
+    def _leave_lines(self, run: runs.Run) -> None:
+        self._lines.remove(run)
+        self._intent_line.leave(run)
 
     def _sleep(self, run: runs.Run, until: float) -> None:
         run.wake = min(until, run.deadline) if run.state is not runs.State.CANCELLING else until
         if run.wake != NEVER:
-            heapq.heappush(self._alarms, (run.wake, run.id))
+            heapq.heappush(self._alarms, (run.wake, run.key))
             self._on_alarm()
+
+
+def _too_late(run: runs.Run, now: float) -> bool:
+    """Whether a run that was never sent has passed its starting deadline."""
+    deadline = run.spec.starting_deadline
+    in_time = deadline is None or now - run.scheduled <= deadline
+    return not in_time and run.started is None and run.trigger == "Schedule"
+
+
+def _give_up(run: runs.Run, reason: str) -> runs.End | None:
+    """Whether a run that finds no worker ends here; None if it waits."""
+    if reason == "HandlerUnknown":
+        return runs.End(runs.Outcome.FAILED, reason)
+    skips = run.spec.no_worker is NoWorkerPolicy.SKIP and reason == Reason.NO_WORKER
+    if skips and run.started is None and run.trigger == "Schedule":
+        return runs.End(runs.Outcome.SKIPPED, reason)
+    return None

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from warmcron.core import decide, runs
-from warmcron.core.tasks import ActiveRecord, Task, TaskSpec, Ticket, tick_run_id
+from warmcron.core import runs
+from warmcron.core.tasks import ActiveRecord, Task, TaskSpec, Ticket, manual_run_id, tick_run_id
 from warmcron.workers.protocol import Report
 
 
@@ -16,7 +16,70 @@ class Found:
     event: runs.Event | None
 
 
-def latest(reports: Iterable[Report]) -> dict[str, Report]:
+def by_task(reports: Iterable[Report]) -> dict[str, list[Report]]:
+    """What the workers say, by the uid of the task that they say it of."""
+    found: dict[str, list[Report]] = {}
+    for report in reports:  # a worker that says no more than run ids is heard for every task
+        found.setdefault(report.task_uid, []).append(report)
+    return found
+
+
+def hand_over(task: Task, active: Iterable[runs.Run]) -> tuple[ActiveRecord, ...]:
+    """What goes on and what waits, as the next leader would read it in the status."""
+    going = [ActiveRecord(r.id, r.scheduled, r.trigger, r.attempt, r.pod_name, r.pod_uid, r.started) for r in active]
+    waiting = [ActiveRecord(t.run_id, t.tick, t.trigger, 0, "", "", None) for t in task.queued]
+    return (*going, *waiting)
+
+
+def queue_of(task: Task) -> Iterator[Ticket]:
+    """The ticks that the leader before had decided to start when their turn comes."""
+    for record in task.history.active:
+        if record.attempt == 0:
+            yield Ticket(record.run_id, record.trigger, record.scheduled, _payload(task, record))
+
+
+def runs_of(task: Task, reports: Iterable[Report], now: float) -> Iterator[Found]:
+    """All runs of a task that the leader before may have begun. Marks the ticks that it did not live to write down."""
+    spec = task.spec
+    if spec is None:
+        return
+    known = _latest(reports)
+    for record in task.history.active:
+        if record.attempt == 0:
+            continue
+        if record.trigger == "Schedule" and record.scheduled > task.history.cursor:
+            task.adopted.add(record.scheduled)
+        report = known.pop(record.run_id, None)
+        yield Found(_run(task, spec, record, report, now), report.event if report else None)
+    for report in known.values():
+        if _begun(task, report):
+            record = ActiveRecord(
+                report.run_id, report.scheduled, report.trigger, report.attempt, "", report.pod_uid, float(now)
+            )
+            yield Found(_run(task, spec, record, report, now), report.event)
+
+
+def _begun(task: Task, report: Report) -> bool:
+    """Whether a worker speaks of a run that was sent and never written down, and not of one that ended long ago.
+
+    A worker's word is not trusted further than this: the run id must be the one that its tick or trigger has.
+    """
+    history, uid = task.history, task.ref.uid
+    if report.trigger == "Manual":
+        trigger = task.trigger
+        if trigger is None or trigger.value == history.last_trigger:
+            return False
+        if report.run_id != manual_run_id(uid, trigger.value):
+            return False
+        history.last_trigger = trigger.value
+        return True
+    if report.scheduled <= history.cursor or report.run_id != tick_run_id(uid, report.scheduled):
+        return False
+    task.adopted.add(report.scheduled)
+    return True
+
+
+def _latest(reports: Iterable[Report]) -> dict[str, Report]:
     """Reports by run id; of a run that several workers know, the word of the one with the latest attempt."""
     found: dict[str, Report] = {}
     for report in reports:
@@ -24,30 +87,6 @@ def latest(reports: Iterable[Report]) -> dict[str, Report]:
         if known is None or report.attempt > known.attempt:
             found[report.run_id] = report
     return found
-
-
-def runs_of(task: Task, reports: dict[str, Report], now: float) -> Iterator[Found]:
-    """All runs of a task that the leader before may have begun. Marks the ticks of those it never wrote down."""
-    spec = task.spec
-    if spec is None:
-        return
-    for record in task.history.active:
-        report = reports.get(record.run_id)
-        yield Found(_run(task, spec, record, report, now), report.event if report else None)
-    if not reports or spec.suspend:
-        return
-    ticks, _ = decide.latest_ticks(spec.schedule, after=task.history.cursor, until=int(now), count=decide.COUNTED)
-    for tick in ticks:
-        run_id = tick_run_id(task.ref.uid, tick)
-        if report := reports.get(run_id):
-            task.adopted.add(tick)
-            yield sent_before(task, spec, Ticket(run_id, "Schedule", tick, spec.payload), report, now)
-
-
-def sent_before(task: Task, spec: TaskSpec, ticket: Ticket, report: Report, now: float) -> Found:
-    """A run that was sent and that the leader before did not live to write down."""
-    record = ActiveRecord(ticket.run_id, ticket.tick, ticket.trigger, report.attempt, "", report.pod_uid, now)
-    return Found(_run(task, spec, record, report, now), report.event)
 
 
 def _run(task: Task, spec: TaskSpec, record: ActiveRecord, report: Report | None, now: float) -> runs.Run:
@@ -61,7 +100,7 @@ def _run(task: Task, spec: TaskSpec, record: ActiveRecord, report: Report | None
         scheduled=record.scheduled,
         created=began,
         deadline=began + spec.active_deadline,
-        payload=spec.payload,
+        payload=_payload(task, record),
         attempt=attempt,
         # Nobody wrote down why earlier attempts ended; counted as failures they cost at most a retry too many.
         failures=min(attempt - 1, spec.backoff_limit),
@@ -69,3 +108,12 @@ def _run(task: Task, spec: TaskSpec, record: ActiveRecord, report: Report | None
         pod_uid=report.pod_uid if report else record.pod_uid,
         started=record.started,
     )
+
+
+def _payload(task: Task, record: ActiveRecord) -> bytes | None:
+    """What the run is given. A manual run's own payload is known as long as its annotations stand."""
+    trigger = task.trigger
+    own = trigger is not None and record.run_id == manual_run_id(task.ref.uid, trigger.value)
+    if own and trigger is not None and trigger.payload is not None:
+        return trigger.payload
+    return task.spec.payload if task.spec else None

@@ -75,9 +75,12 @@ class KubeClient:
         """Replaces an object; refused with 409 unless it is still at the body's resourceVersion."""
         return await self._call("PUT", path, body=json.dumps(body).encode())
 
-    async def merge(self, path: str, body: bytes) -> Json:
-        """Merges a patch, given as JSON text, into an object."""
-        return await self._call("PATCH", path, body=body, content_type=MERGE_PATCH, answer=False)
+    async def merge(self, path: str, body: bytes) -> bytes:
+        """Merges a patch, given as JSON text, into an object; returns the object as text, which is rarely all wanted.
+
+        With a resourceVersion in the patch it is refused with 409 unless the object is still at it.
+        """
+        return await self._send("PATCH", path, body=body, content_type=MERGE_PATCH)
 
     async def pages(self, path: str, **params: str) -> AsyncIterator[Json]:
         """A list in pages. A `continue` token that has expired ends it with KubeError 410: begin again."""
@@ -112,6 +115,11 @@ class KubeClient:
             raise KubeError(f"GET {path}: no answer: {error or type(error).__name__}") from error
 
     async def _call(
+        self, method: str, path: str, *, params: dict[str, str] | None = None, body: bytes | None = None
+    ) -> Json:
+        return dict(json.loads(await self._send(method, path, params=params, body=body)))
+
+    async def _send(
         self,
         method: str,
         path: str,
@@ -119,8 +127,7 @@ class KubeClient:
         params: dict[str, str] | None = None,
         body: bytes | None = None,
         content_type: str = "application/json",
-        answer: bool = True,
-    ) -> Json:
+    ) -> bytes:
         headers = {**self._authorization(), "accept": "application/json"}
         if body is not None:
             headers["content-type"] = content_type
@@ -133,7 +140,7 @@ class KubeClient:
             raise KubeError(f"{method} {path}: no answer: {error or type(error).__name__}") from error
         if response.status >= 300:  # noqa: PLR2004
             raise KubeError(f"{method} {path}: {response.status} {_message(content)}", status=response.status)
-        return dict(json.loads(content)) if answer else {}
+        return content
 
     def _authorization(self) -> dict[str, str]:
         """The token of a service account is replaced on disk before it expires."""

@@ -1,6 +1,7 @@
 """Drives `core.lease` against one Lease object, on a connection of its own. It decides nothing about leadership."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -14,7 +15,16 @@ from warmcron.kube.client import KubeClient
 log = structlog.get_logger("warmcron.election")
 
 ADDRESS: Final = "warmcron.dev/address"
+# A new Lease counts its terms from here in seconds: more than one term a second there never was, and the field is an
+# int32, which lasts until 2093 (docs/adr/0010-epochs-start-at-the-clock.md).
+EPOCH_ZERO: Final = 1_735_689_600  # 2025-01-01T00:00:00Z
+RELEASE_TRIES: Final = 3
 CONFLICT, NOT_FOUND = 409, 404
+
+
+def clock() -> float:
+    """Seconds that only grow, also while the machine sleeps: the lease runs out meanwhile."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 class Elector:
@@ -61,39 +71,54 @@ class Elector:
 
     def may_send(self) -> bool:
         """Whether a request that takes as long as it may to leave still leaves inside our term."""
-        return self._leading and self._election.leads(time.monotonic() + self._send_seconds)
+        return self._leading and self._election.leads(clock() + self._send_seconds)
 
     async def run(self) -> None:
         """Stands for election until cancelled."""
         while True:
-            started = time.monotonic()
+            started = clock()
             pause = await self._turn()
             self._announce()
             # From the start of the turn: an answer that was slow must not push the next renewal back.
-            await asyncio.sleep(max(started + pause - time.monotonic(), 0.01))
+            await asyncio.sleep(max(started + pause - clock(), 0.01))
 
     async def stop(self) -> None:
         """Gives leadership up so that the standby need not wait. Call when nothing is in flight any more."""
         self._stopping = True
-        step = self._election.step(time.monotonic())
-        held = self._election.epoch > 0
+        epoch = self._election.epoch
         self._election.lost()
         self._announce()
-        if held and isinstance(step, lease.Renew):
-            try:
-                await self._write("", step.version, epoch=None)
-                log.info("leadership released")
-            except KubeError as error:
-                log.warning("leadership not released; it runs out by itself", error=str(error))
+        if not epoch:
+            return
+        try:
+            for _ in range(RELEASE_TRIES):
+                if await self._release(epoch):
+                    log.info("leadership released")
+                    return
+        except KubeError as error:
+            log.warning("leadership not released; it runs out by itself", error=str(error))
+
+    async def _release(self, epoch: int) -> bool:
+        """Empties the holder, unless the term is not ours any more. False if a renewal of ours came between."""
+        seen = self._observed(await self._client.get(f"{self._path}/{self._name}"))
+        if (seen.holder, seen.epoch) != (self._election.identity, epoch):
+            return True
+        try:
+            await self._write("", seen.version, epoch=epoch)
+        except KubeError as error:
+            if error.status == CONFLICT:
+                return False
+            raise
+        return True
 
     async def _turn(self) -> float:
         """One step; returns after how many seconds, counted from its start, the next one is due."""
-        asked_at = time.monotonic()
-        step = self._election.step(asked_at)
+        asked_at = clock()
+        step = self._election.step(asked_at, first_epoch=int(time.time()) - EPOCH_ZERO)
         try:
             match step:
-                case lease.Create():
-                    seen = await self._create()
+                case lease.Create(epoch):
+                    seen = await self._create(epoch)
                 case lease.Acquire(epoch, version):
                     seen = await self._write(self._election.identity, version, epoch=epoch)
                 case lease.Renew(version):
@@ -118,15 +143,15 @@ class Elector:
             found = await self._client.get(f"{self._path}/{self._name}")
         except KubeError as error:
             if error.status == NOT_FOUND:
-                self._election.observe(None, time.monotonic())
-                return 0.0
+                self._election.observe(None, clock())
+                return pause
             log.warning("lease not read", error=str(error))
             return pause
-        self._election.observe(self._observed(found), time.monotonic())
+        self._election.observe(self._observed(found), clock())
         return pause
 
     def _announce(self) -> None:
-        leads = self._election.leads(time.monotonic()) and not self._stopping
+        leads = self._election.leads(clock()) and not self._stopping
         if leads and not self._leading:
             self._leading = True
             log.info("leading", epoch=self._election.epoch)
@@ -136,17 +161,16 @@ class Elector:
             log.warning("no longer leading")
             self._on_follow()
 
-    async def _create(self) -> lease.Observed:
-        body = self._body(self._election.identity, epoch=1)
+    async def _create(self, epoch: int) -> lease.Observed:
+        body = self._body(self._election.identity, epoch=epoch)
         return self._observed(await self._client.post(self._path, body))
 
-    async def _write(self, holder: str, version: str, *, epoch: int | None) -> lease.Observed:
+    async def _write(self, holder: str, version: str, *, epoch: int) -> lease.Observed:
         body = self._body(holder, epoch=epoch)
         body["metadata"]["resourceVersion"] = version
         return self._observed(await self._client.put(f"{self._path}/{self._name}", body))
 
-    def _body(self, holder: str, *, epoch: int | None) -> dict[str, Any]:
-        self._transitions = epoch if epoch is not None else self._transitions
+    def _body(self, holder: str, *, epoch: int) -> dict[str, Any]:
         return {
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
@@ -157,14 +181,13 @@ class Elector:
             },
             "spec": {
                 "holderIdentity": holder,
+                # Whole seconds, and never fewer than we ourselves go by: others would take over inside our term.
                 # A released lease keeps its term's number and is free at once.
-                "leaseDurationSeconds": int(self._election.duration) if holder else 1,
+                "leaseDurationSeconds": math.ceil(self._election.duration) if holder else 1,
                 "renewTime": times.text_micro(time.time()),
-                "leaseTransitions": self._transitions,
+                "leaseTransitions": epoch,
             },
         }
-
-    _transitions = 0
 
     def _observed(self, found: dict[str, Any]) -> lease.Observed:
         spec, metadata = found.get("spec") or {}, found.get("metadata") or {}

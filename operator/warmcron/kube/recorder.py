@@ -1,25 +1,26 @@
-"""Writes statuses: later, together, and no more often than a user can tell. It never decides what they say.
+"""Decides when statuses are written: later, together, and no more often than a user can tell. Never what they say.
 
 A status write costs the API server and etcd 4 to 7 ms, a dispatch 0.3 (docs/adr/0004-status-writes.md): writes wait
-until the herd is out, and all that happened to a task meanwhile goes into one.
+until the herd is out, and all that happened to a task meanwhile goes into one. The intents of AtMostOnce runs, for
+which a request waits, go before all others.
 """
 
 import asyncio
+import contextlib
 import heapq
-import json
 import time
+from collections import deque
 from collections.abc import Callable
 from random import Random
-from typing import Final, Protocol
+from typing import Any, Final
 
 import structlog
 
-from warmcron.core import status
+from warmcron.core import runs
 from warmcron.core.tasks import TaskRef
+from warmcron.engine.ports import Gate, Inbox
 from warmcron.errors import KubeError
-from warmcron.kube.client import KubeClient
-from warmcron.observe import Metrics
-from warmcron.spec.task import GROUP, PLURAL, VERSION
+from warmcron.kube.statuses import Result, StatusWriter, holds
 
 log = structlog.get_logger("warmcron.status")
 
@@ -29,46 +30,39 @@ SETTLE_SECONDS: Final = 1.0
 HOLD_SECONDS: Final = 3.0
 # How often it is looked whether the herd is out, or whether we lead again.
 LOOK_SECONDS: Final = 0.02
-NOT_FOUND, CONFLICT, THROTTLED, SERVER_ERROR = 404, 409, 429, 500
-
-
-class Source(Protocol):
-    """Where statuses come from: the engine."""
-
-    def status_of(self, uid: str) -> tuple[TaskRef, status.Json] | None:
-        """What the status of a task should be now."""
 
 
 class Recorder:
-    """Coalesces and writes.
+    """Coalesces writes, and commits intents.
 
     Args:
-        client: its connections are shared with nothing that must be quick.
-        source: where statuses come from.
-        may_write: whether we still lead.
+        writer: writes one status.
+        gate: whether we still lead, and in which term.
+        inbox: where it is said that an intent is committed.
         herd: whether runs wait to be sent.
         writers: writes in flight at once; more than 16 only queue in the API server.
-        interval: least seconds between two writes of one task, but for what a user waits for.
+        interval: least seconds between two writes of one task, but for what a user or a run waits for.
     """
 
     def __init__(  # noqa: PLR0913 - what it is wired to, each by name
         self,
         *,
-        client: KubeClient,
-        source: Source,
-        may_write: Callable[[], bool],
+        writer: StatusWriter,
+        gate: Gate,
+        inbox: Inbox,
         herd: Callable[[], bool],
-        metrics: Metrics,
         writers: int,
         interval: float,
         random: Random,
     ) -> None:
-        self._client, self._source, self._metrics = client, source, metrics
-        self._may_write, self._herd = may_write, herd
+        self._writer, self._gate, self._inbox = writer, gate, inbox
+        self._herd = herd
         self._writers, self._interval, self._random = writers, interval, random
         self._when: dict[str, float] = {}  # uid -> when it may be written
         self._heap: list[tuple[float, str]] = []
-        self._last: dict[str, tuple[float, int]] = {}  # uid -> when last written, and the hash of what
+        self._last: dict[str, float] = {}  # uid -> when last written
+        self._intents: dict[str, list[tuple[TaskRef, runs.Attempt]]] = {}  # uid -> what waits to be committed
+        self._first: deque[str] = deque()  # uids with intents
         self._writing: set[str] = set()
         self._again: set[str] = set()  # changed while being written
         self._held_since: float | None = None
@@ -86,25 +80,43 @@ class Recorder:
         urgent = urgent or self._flushing
         when = now if urgent else now + SETTLE_SECONDS
         if not urgent and uid in self._last:
-            when = max(when, self._last[uid][0] + self._interval)
+            when = max(when, self._last[uid] + self._interval)
         if when < self._when.get(uid, float("inf")):
             self._put(uid, when)
             self._look_at(when)
+
+    def commit(self, run: runs.Run) -> None:
+        """Writes the status that has this run's worker in it, before all others, and says how that went."""
+        uid = run.task.uid
+        waiting = self._intents.setdefault(uid, [])
+        waiting.append((run.task, runs.Attempt(run.id, run.attempt, run.pod_uid)))
+        if len(waiting) == 1 and uid not in self._writing:
+            self._first.append(uid)
+            self._look_at(time.monotonic())
 
     def clear(self) -> None:
         """We no longer lead: what is not written is the next leader's to find out."""
         self._when.clear()
         self._heap.clear()
         self._again.clear()
+        self._intents.clear()
+        self._first.clear()
+        self._writer.clear()
 
     def forget(self, uid: str) -> None:
         """The task is gone."""
         self._when.pop(uid, None)
         self._last.pop(uid, None)
+        self._writer.forget(uid)
 
     async def flush(self, seconds: float) -> None:
-        """Writes everything that waits, for at most so many seconds. Before leadership is given up."""
+        """Writes everything that waits, for at most so many seconds, before leadership is given up.
+
+        Nothing is sent any more then, so no intent is committed either.
+        """
         self._flushing = True
+        self._intents.clear()
+        self._first.clear()
         for uid in self._when:
             self._when[uid] = 0.0
         self._heap = [(0.0, uid) for uid in self._when]
@@ -143,37 +155,44 @@ class Recorder:
         if self._closed:
             return
         now = time.monotonic()
-        if self._held(now) or not self._may_write():
-            if self._heap:
+        if not self._gate.may_send():
+            if self._heap or self._first:
                 self._look_at(now + LOOK_SECONDS)
             return
-        while len(self._writing) < self._writers and (uid := self._next(now)):
+        held = self._held(now)
+        while len(self._writing) < self._writers and (uid := self._next(now, held=held)):
             self._writing.add(uid)
             task = asyncio.create_task(self._work(uid))
             self._tasks.add(task)  # the loop holds only a weak reference
             task.add_done_callback(self._tasks.discard)
         if self._heap and len(self._writing) < self._writers:
-            self._look_at(self._heap[0][0])
+            self._look_at(now + LOOK_SECONDS if held else self._heap[0][0])
 
     async def _work(self, uid: str) -> None:
         try:
             await self._write(uid)
-        except Exception:  # one status that we cannot write must not take the others with it
-            self._metrics.errors.labels("status").inc()
-            log.exception("status not written", uid=uid)
         finally:
             self._writing.discard(uid)
+            if uid in self._intents:
+                self._first.append(uid)
             if uid in self._again:
                 self._again.discard(uid)
                 self.note(uid, urgent=False)
             self._pump()
 
-    def _next(self, now: float) -> str | None:
-        while self._heap and self._heap[0][0] <= now:
+    def _next(self, now: float, *, held: bool) -> str | None:
+        while self._first:
+            uid = self._first.popleft()
+            if uid in self._intents and uid not in self._writing:
+                self._when.pop(uid, None)
+                return uid
+        while not held and self._heap and self._heap[0][0] <= now:
             when, uid = heapq.heappop(self._heap)
             if self._when.get(uid) == when:
                 del self._when[uid]
-                return uid
+                if uid not in self._writing:
+                    return uid
+                self._again.add(uid)
         return None
 
     def _put(self, uid: str, when: float) -> None:
@@ -187,32 +206,33 @@ class Recorder:
         self._held_since = self._held_since or now
         return now - self._held_since < HOLD_SECONDS
 
-    async def _write(self, uid: str) -> None:
-        found = self._source.status_of(uid)
-        if found is None:
-            return
-        ref, wanted = found
-        # The uid makes the API server refuse it if the object was deleted and made anew under the same name.
-        body = json.dumps({"metadata": {"uid": ref.uid}, "status": wanted}, separators=(",", ":")).encode()
-        now, digest = time.monotonic(), hash(body)
-        if self._last.get(uid, (0.0, 0))[1] == digest:
-            return
-        path = f"/apis/{GROUP}/{VERSION}/namespaces/{ref.namespace}/{PLURAL}/{ref.name}/status"
-        try:
-            await self._client.merge(path, body)
-        except KubeError as error:
-            self._failed(uid, ref, error)
-            return
-        # A crash before this line loses nothing: the next leader reads what was written.
-        self._last[uid] = (now, digest)
-        self._metrics.writes.labels("ok").inc()
+    # ---- one write -------------------------------------------------------------------------------------------
 
-    def _failed(self, uid: str, ref: TaskRef, error: KubeError) -> None:
-        self._metrics.writes.labels(str(error.status or "no answer")).inc()
-        if error.status in (NOT_FOUND, CONFLICT):
-            return  # deleted meanwhile, or another object by now
-        if error.status in (0, THROTTLED) or error.status >= SERVER_ERROR:
+    async def _write(self, uid: str) -> None:
+        intents = self._intents.pop(uid, [])
+        epoch, now = self._gate.epoch, time.monotonic()
+        written: dict[str, Any] = {}
+        try:
+            result, written = await self._writer.write(uid)
+        except KubeError:  # not even the conflict could be looked at
+            result = Result.LATER
+        except Exception:  # one status that we cannot write must not take the others with it
+            result = Result.REFUSED
+            log.exception("status not written", uid=uid)
+        if result is Result.DONE:
+            self._last[uid] = now
+        if result is Result.LATER:
             self._put(uid, time.monotonic() + self._random.uniform(0.5, 2.0))
-            return
-        self._metrics.errors.labels("status").inc()
-        log.error("status refused", namespace=ref.namespace, task=ref.name, error=str(error))
+            written = await self._read_back(intents)
+        for _, about in intents:
+            # A crash before this line leaves an intent without a request: the next leader asks its worker, which
+            # promises never to take it.
+            event = runs.Committed() if holds(written, about, epoch) else runs.NotCommitted("StatusNotWritten")
+            self._inbox.on_event(about, event)
+
+    async def _read_back(self, intents: list[tuple[TaskRef, runs.Attempt]]) -> dict[str, Any]:
+        """What the status is, after a write of which nobody knows whether it arrived. Empty if that fails, too."""
+        with contextlib.suppress(KubeError):
+            for ref, _ in intents[:1]:
+                return await self._writer.read(ref) or {}
+        return {}

@@ -8,14 +8,14 @@ from pydantic import ValidationError
 
 from warmcron.core import schedule, times
 from warmcron.core.pool import Address, Worker
-from warmcron.core.tasks import PoolKey, Problem, TaskRef, TaskSpec, Trigger
+from warmcron.core.tasks import NEVER, PoolKey, Problem, TaskRef, TaskSpec, Trigger
 from warmcron.errors import SpecError
 from warmcron.spec.task import (
     MAX_PAYLOAD_BYTES,
     POOL_LABEL,
     TRIGGER_ANNOTATION,
     TRIGGER_PAYLOAD_ANNOTATION,
-    DeliveryPolicy,
+    DaylightSavingPolicy,
     RoutingPolicy,
     ScheduledTaskSpec,
 )
@@ -31,7 +31,6 @@ MAX_FAULTS: Final = 10
 
 # Accepted by the schema so that manifests need not change later; refused here until they do what they say.
 NOT_SUPPORTED: Final = {
-    "deliveryPolicy": (DeliveryPolicy.AT_MOST_ONCE,),
     "routingPolicy": (RoutingPolicy.BROADCAST,),
 }
 
@@ -92,7 +91,7 @@ def _settled(model: ScheduledTaskSpec, ref: TaskRef, anchor: int) -> TaskSpec:
         raise SpecError(f"{len(payload)} bytes of JSON; at most {MAX_PAYLOAD_BYTES}", field="spec.payload")
     return TaskSpec(
         schedule=parsed,
-        schedule_text=f"{model.schedule} {model.time_zone}",
+        schedule_text=_schedule_text(model),
         suspend=model.suspend,
         starting_deadline=model.starting_deadline_seconds,
         missed_runs=model.missed_run_policy,
@@ -116,6 +115,12 @@ def _settled(model: ScheduledTaskSpec, ref: TaskRef, anchor: int) -> TaskSpec:
         suspend_after_failures=model.suspend_after_failures,
         history_limit=model.history_limit,
     )
+
+
+def _schedule_text(model: ScheduledTaskSpec) -> str:
+    """All that decides which ticks there are: a change of it is an edit of the schedule."""
+    literal = model.daylight_saving_policy is DaylightSavingPolicy.LITERAL
+    return f"{model.schedule} {model.time_zone}{' Literal' if literal else ''}"
 
 
 def trigger(raw: Json) -> Trigger | None:
@@ -164,6 +169,8 @@ def worker(raw: Json) -> Worker | None:
         ready=not reason,
         started=_started(status, container),
         reason=reason,
+        ended=_ended(status, container),
+        gone_after=_gone_after(metadata),
     )
 
 
@@ -223,6 +230,23 @@ def _not_ready(metadata: Json, status: Json) -> str:
         if condition.get("type") == "Ready":
             return "" if condition.get("status") == "True" else str(condition.get("reason") or "not ready")
     return "not ready"
+
+
+def _gone_after(metadata: Json) -> float:
+    """When a pod that is being deleted is to be gone: `deletionTimestamp` has the grace period in it."""
+    try:
+        return times.epoch(metadata["deletionTimestamp"])
+    except (KeyError, TypeError, ValueError):
+        return NEVER
+
+
+def _ended(status: Json, container: str) -> str:
+    """Why the container with the port last ended, in the kubelet's word; empty if it never did."""
+    for found in status.get("containerStatuses") or []:
+        if found.get("name") == container:
+            ended = (found.get("lastState") or {}).get("terminated") or {}
+            return str(ended.get("reason") or "")
+    return ""
 
 
 def _started(status: Json, container: str) -> str:

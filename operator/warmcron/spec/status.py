@@ -36,8 +36,11 @@ class ActiveRun(_Status):
     run_id: str = Field(max_length=64, description="The run's id; its retries keep it.")
     scheduled_time: Time = Field(description="The tick that the run is for.")
     trigger: str = Field("Schedule", max_length=16, description="Schedule or Manual.")
-    attempt: int = Field(1, description="Number of the request that is out or comes next.")
-    pod_name: str | None = Field(None, max_length=253, description="The worker that has it.")
+    attempt: int = Field(
+        1, description="Number of the request that is out or comes next; 0 while it waits for its turn under Queue."
+    )
+    epoch: int | None = Field(None, description="The term of the leader that gave it to its worker.")
+    pod_name: str | None = Field(None, max_length=253, description="The worker that has it, or is about to get it.")
     pod_uid: str | None = Field(None, max_length=64, description="The uid of that worker's pod.")
     start_time: Time | None = Field(None, description="When it was first sent.")
     reason: str | None = Field(None, max_length=1024, description="What last went wrong, if anything did.")
@@ -69,7 +72,8 @@ class ScheduledTaskStatus(_Status):
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
     schedule_changed_time: Time | None = Field(
-        None, description="Ticks before this moment belong to an earlier schedule and are never started."
+        None,
+        description="Ticks up to this moment are never started: the schedule was changed, or taken up again, then.",
     )
     observed_schedule: str | None = Field(
         None, max_length=512, description="Schedule and zone as last read, by which an edit is noticed."

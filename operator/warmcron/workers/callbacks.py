@@ -8,9 +8,9 @@ import aiohttp
 from aiohttp import web
 
 from warmcron.core import runs
+from warmcron.engine.ports import Inbox
 from warmcron.observe import Metrics
 from warmcron.workers import protocol
-from warmcron.workers.dispatcher import Inbox
 from warmcron.workers.reports import Reports
 from warmcron.workers.tokens import Tokens
 
@@ -50,7 +50,7 @@ class Callbacks:
         self._ready, self._leader = ready, leader
         self._tokens, self._metrics = tokens, metrics
         self._session: aiohttp.ClientSession | None = None
-        self._seen: dict[str, tuple[int, int]] = {}  # attempt and last number kept, by run
+        self._seen: dict[tuple[str, str], tuple[int, int]] = {}  # attempt and last number kept, by run
 
     def app(self) -> web.Application:
         """The application to serve."""
@@ -93,12 +93,13 @@ class Callbacks:
         if not self._known(run_id):
             # Ended, or repeated elsewhere: there is nobody to tell, and the worker may stop telling.
             return self._refuse(410, "unknown-run", "this run is over")
-        return web.json_response({"lastSeq": self._take(run_id, attempt, report["events"][:MAX_EVENTS])})
+        about = runs.Attempt(run_id, attempt, pod_uid)
+        return web.json_response({"lastSeq": self._take(about, report["events"][:MAX_EVENTS])})
 
-    def _take(self, run_id: str, attempt: int, events: list[Any]) -> int:
+    def _take(self, about: runs.Attempt, events: list[Any]) -> int:
         """Hands each event on once: a worker repeats what it saw no answer to."""
-        seen, kept = self._seen.get(run_id, (attempt, 0))
-        last = kept if seen == attempt else 0
+        seen, kept = self._seen.get((about.run_id, about.pod_uid), (about.number, 0))
+        last = kept if seen == about.number else 0
         for event in events:
             if not isinstance(event, dict):
                 continue
@@ -108,31 +109,32 @@ class Callbacks:
                 self._metrics.late.inc()
                 continue
             last = max(last, number)
-            self._hand_on(run_id, attempt, number, event)
-        if attempt >= seen:
-            self._remember(run_id, attempt, last)
+            self._hand_on(about, number, event)
+        if about.number >= seen:
+            self._remember(about, last)
         return last
 
-    def _hand_on(self, run_id: str, attempt: int, number: int, event: dict[str, Any]) -> None:
+    def _hand_on(self, about: runs.Attempt, number: int, event: dict[str, Any]) -> None:
         match event.get("type"):
             case "Started":
-                self._inbox.on_event(run_id, attempt, runs.Accepted())
+                self._inbox.on_event(about, runs.Accepted())
             case "Log":
-                self._reports.lines(run_id, attempt, number, event.get("lines"))
+                self._reports.lines(about.run_id, about.number, number, event.get("lines"))
             case "Progress":
-                self._reports.progress(run_id, attempt, event)
+                self._reports.progress(about.run_id, about.number, event)
             case "Finished":
-                self._reports.finished(run_id, attempt, event)
-                self._inbox.on_event(run_id, attempt, protocol.finished(str(event.get("outcome")), event))
+                self._reports.finished(about.run_id, about.number, event)
+                self._inbox.on_event(about, protocol.finished(str(event.get("outcome")), event))
 
-    def _remember(self, run_id: str, attempt: int, last: int) -> None:
+    def _remember(self, about: runs.Attempt, last: int) -> None:
         # Forgotten over a change of leader: what is repeated then is kept once by its number in the history.
+        key = (about.run_id, about.pod_uid)
         if len(self._seen) >= MOST_SEEN:
-            self._seen = {key: value for key, value in self._seen.items() if self._known(key)}
-        if self._known(run_id):
-            self._seen[run_id] = (attempt, last)
+            self._seen = {key: value for key, value in self._seen.items() if self._known(key[0])}
+        if self._known(about.run_id):
+            self._seen[key] = (about.number, last)
         else:
-            self._seen.pop(run_id, None)
+            self._seen.pop(key, None)
 
     async def _forward(self, request: web.Request, body: bytes) -> web.StreamResponse:
         leader = self._leader()

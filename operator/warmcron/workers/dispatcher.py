@@ -7,10 +7,11 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
 from warmcron.core import runs
 from warmcron.core.pool import SUSPECT_SECONDS, Address, Worker
+from warmcron.engine.ports import Inbox
 from warmcron.observe import Metrics
 from warmcron.workers import protocol
 from warmcron.workers.channel import NOT_ALLOWED, Answer, Failure, Reply, Request
@@ -25,13 +26,6 @@ ASK_SECONDS: Final = 2.0
 SAYING: Final = (b'"log"', b'"result"', b'"error"')
 # A list of 10,000 runs; only a leader that takes over reads it.
 MAX_LIST: Final = 8 * 1024 * 1024
-
-
-class Inbox(Protocol):
-    """Where answers go: the engine."""
-
-    def on_event(self, run_id: str, attempt: int, event: runs.Event) -> None:
-        """An answer arrived for one attempt of a run."""
 
 
 class _Call(NamedTuple):
@@ -97,7 +91,7 @@ class Dispatcher:
         request = Request(
             head=self._head(call, body, protocol.request_headers(run)),
             body=body,
-            on_reply=partial(self._executed, run.id, run.attempt),
+            on_reply=partial(self._executed, _attempt(run, worker)),
             seconds=seconds,
             limit=protocol.MAX_BODY,
             allowed=self._may_send,
@@ -107,11 +101,11 @@ class Dispatcher:
     def ask(self, run: runs.Run, worker: Worker, *, fence: bool) -> None:
         """Asks a worker what it knows of a run; with `fence`, so that it never takes this attempt later."""
         body = self._term(run.attempt) if fence else b""
-        self._start(self._settle(run.id, run.attempt, _about("fence" if fence else "run", run, worker), body))
+        self._start(self._settle(_attempt(run, worker), _about("fence" if fence else "run", run, worker), body))
 
     def cancel(self, run: runs.Run, worker: Worker) -> None:
         """Tells a worker to stop a run."""
-        self._start(self._settle(run.id, run.attempt, _about("cancel", run, worker), self._term(run.attempt)))
+        self._start(self._settle(_attempt(run, worker), _about("cancel", run, worker), self._term(run.attempt)))
 
     async def reports(self, worker: Worker) -> list[protocol.Report] | None:
         """All runs that a worker remembers, none for a plain endpoint; None if it could not be asked."""
@@ -131,15 +125,15 @@ class Dispatcher:
         answer = await self._ask(_Call("GET", _address(worker), protocol.HANDLERS, message_id("handlers", worker.uid)))
         return None if isinstance(answer, Failure) else protocol.read_abilities(answer.status, answer.body)
 
-    def _executed(self, run_id: str, attempt: int, reply: Reply) -> None:
+    def _executed(self, about: runs.Attempt, reply: Reply) -> None:
         """What became of a request to execute."""
         if isinstance(reply, Answer):
             event = protocol.read_answer(reply.status, reply.headers, reply.body)
             if reply.status == protocol.OK and any(word in reply.body for word in SAYING):
                 # Parsed again only where it is worth it.
                 found = protocol.parse(reply.body) or {}
-                self._reports.lines(run_id, attempt, 0, found.get("log"))
-                self._reports.finished(run_id, attempt, found)
+                self._reports.lines(about.run_id, about.number, 0, found.get("log"))
+                self._reports.finished(about.run_id, about.number, found)
         elif not reply.unsent:
             # Only what certainly never left may go elsewhere at once; of all else nobody knows what became.
             event = runs.NoAnswer(reply.reason)
@@ -148,18 +142,18 @@ class Dispatcher:
         else:
             event = runs.Refused(reply.reason, pause=SUSPECT_SECONDS)
         self._metrics.attempts.labels(type(event).__name__).inc()
-        self._answer(run_id, attempt, event)
+        self._answer(about, event)
 
-    async def _settle(self, run_id: str, attempt: int, call: _Call, body: bytes) -> None:
+    async def _settle(self, about: runs.Attempt, call: _Call, body: bytes) -> None:
         answer = await self._ask(call, body=body)
         event = _state(answer)
         if isinstance(event, runs.Finished) and isinstance(answer, Answer):
-            self._reports.finished(run_id, attempt, protocol.parse(answer.body) or {})
-        self._answer(run_id, attempt, event)
+            self._reports.finished(about.run_id, about.number, protocol.parse(answer.body) or {})
+        self._answer(about, event)
 
-    def _answer(self, run_id: str, attempt: int, event: runs.Event) -> None:
+    def _answer(self, about: runs.Attempt, event: runs.Event) -> None:
         if self.inbox:
-            self.inbox.on_event(run_id, attempt, event)
+            self.inbox.on_event(about, event)
 
     async def _ask(self, call: _Call, *, body: bytes = b"", limit: int = protocol.MAX_BODY) -> Reply:
         """A question, whose answer is waited for."""
@@ -216,6 +210,10 @@ def _about(operation: str, run: runs.Run, worker: Worker) -> _Call:
     method, below = _ASKED[operation]
     path = protocol.EXECUTE if below is None else f"{protocol.RUNS}/{run.id}{below}"
     return _Call(method, _address(worker), path, message_id(operation, worker.uid, run.id, run.attempt))
+
+
+def _attempt(run: runs.Run, worker: Worker) -> runs.Attempt:
+    return runs.Attempt(run.id, run.attempt, worker.uid)
 
 
 def _address(worker: Worker) -> Address:

@@ -30,12 +30,20 @@ NO_SUCH_PATH: Final = (400, 404, 405, 501)
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a worker says of one run in its list: enough for a new leader to take the run over."""
+    """What a worker says of one run in its list: enough for a new leader to take the run over.
+
+    Attributes:
+        task_uid: empty where the worker says no more than run ids and states.
+        scheduled: the tick in UTC epoch seconds, 0 where the worker does not say.
+    """
 
     run_id: str
     attempt: int
     pod_uid: str
     event: runs.Event
+    task_uid: str = ""
+    scheduled: int = 0
+    trigger: str = "Schedule"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +153,22 @@ def read_reports(body: bytes, pod_uid: str) -> list[Report]:
     if found.get("podUID") != pod_uid or not isinstance(entries, list):
         return []
     return [
-        Report(entry["runId"], entry["attempt"], pod_uid, read_state(entry))
+        _report(entry, pod_uid)
         for entry in entries
         if isinstance(entry, dict) and _is_id(entry.get("runId")) and _is_attempt(entry.get("attempt"))
     ]
+
+
+def _report(entry: Json, pod_uid: str) -> Report:
+    task, scheduled = entry.get("task"), entry.get("scheduledTime")
+    uid = task.get("uid") if isinstance(task, dict) else None
+    try:
+        tick = int(times.epoch(scheduled)) if isinstance(scheduled, str) else 0
+    except (ValueError, OverflowError):
+        tick = 0
+    trigger = "Manual" if entry.get("trigger") == "Manual" else "Schedule"
+    uid = uid if isinstance(uid, str) else ""
+    return Report(entry["runId"], entry["attempt"], pod_uid, read_state(entry), uid, tick, trigger)
 
 
 def read_abilities(status: int, body: bytes) -> Abilities | None:

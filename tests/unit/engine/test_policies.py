@@ -137,11 +137,11 @@ def test_a_spec_that_cannot_be_done_is_marked_and_starts_nothing() -> None:
 
 
 def test_a_field_without_its_behaviour_is_not_accepted_in_silence() -> None:
-    w, uid = world(deliveryPolicy="AtMostOnce")
+    w, uid = world(routingPolicy="Broadcast")
     assert w.condition(uid, "Ready") == (
         "False",
         "NotSupported",
-        "spec.deliveryPolicy: AtMostOnce is not supported by this version",
+        "spec.routingPolicy: Broadcast is not supported by this version",
     )
 
 
@@ -233,3 +233,95 @@ def test_a_run_that_waits_for_a_worker_at_its_deadline_counts_only_what_was_sent
     w.pass_time(6)
     record = w.status(uid)["recentRuns"][0]
     assert (record["outcome"], record["attempts"]) == ("Failed", 1)
+
+
+def test_resuming_does_not_pass_for_a_tick() -> None:
+    w, uid = world()
+    w.pass_time(10)
+    w.succeed(w.sent()[-1])
+    w.task(generation=2, suspend=True, created=START)
+    w.pass_time(30)
+    w.task(generation=3, created=START)
+    status = w.status(uid)
+    assert status["lastScheduleTime"] == times.text(START + 10)
+    assert status["scheduleChangedTime"] == times.text(START + 40)
+
+
+def test_suspending_gives_up_the_ticks_that_wait_and_keeps_the_manual_run() -> None:
+    w, uid = world(concurrencyPolicy="Queue")
+    w.pass_time(20)
+    annotations = {"warmcron.dev/trigger": "x"}
+    w.task(concurrencyPolicy="Queue", created=START, annotations=annotations)
+    w.task(concurrencyPolicy="Queue", created=START, annotations=annotations, generation=2, suspend=True)
+    assert w.observer.skips == [("Suspended", 1)]
+    w.succeed(w.sent()[0])
+    assert len(w.sent()) == 2
+    w.succeed(w.sent()[1])
+    assert [run["trigger"] for run in w.status(uid)["recentRuns"]] == ["Manual", "Schedule", "Schedule"]
+
+
+def test_a_spec_that_becomes_wrong_gives_up_the_ticks_that_wait_with_that_reason() -> None:
+    w, uid = world(concurrencyPolicy="Queue")
+    w.pass_time(20)
+    w.task(concurrencyPolicy="Queue", created=START, generation=2, schedule="0 0 30 2 *")
+    assert w.observer.skips == [("InvalidSchedule", 1)]
+    w.succeed(w.sent()[0])
+    assert len(w.sent()) == 1
+    assert w.status(uid)["succeeded"] == 1
+
+
+def test_a_queue_whose_runs_end_at_once_is_served_to_its_end() -> None:
+    w, uid = world(concurrencyPolicy="Queue", maxQueuedRuns=100, handler="other", historyLimit=1)
+    w.worker("pod-0", handlers=frozenset({"other"}))
+    pod = w.engine.pool.get("uid-pod-0")
+    assert pod is not None
+    pod.handlers = frozenset({"other"})
+    w.pass_time(1000)
+    pod.handlers = frozenset({"h"})
+    w.succeed(w.sent()[0])
+    assert len(w.sent()) == 1
+    assert (w.status(uid)["failed"], w.status(uid)["activeCount"]) == (99, 0)
+
+
+def test_a_tick_whose_jitter_an_edit_overtakes_ends_as_a_record() -> None:
+    w, uid = world(schedule="0 * * * *", jitterSeconds=3000)
+    w.pass_time(3600, step=60)
+    assert w.sent() == []
+    w.task(generation=2, schedule="30 6 * * *", jitterSeconds=3000, created=START)
+    assert w.observer.skips == [("ScheduleChanged", 1)]
+    record = w.status(uid)["recentRuns"][0]
+    assert (record["outcome"], record["scheduledTime"]) == ("Skipped", times.text(START + 3600))
+    w.pass_time(3600, step=60)
+    assert w.sent() == []
+
+
+def test_replacing_a_run_that_its_worker_may_not_have_yet_fences_it_first() -> None:
+    w, _ = world(concurrencyPolicy="Replace")
+    w.pass_time(20)
+    assert w.sent("cancel") == []
+    (fence,) = w.sent("fence")
+    w.answer(fence, runs.Fenced())
+    assert [request.scheduled - START for request in w.sent()] == [10, 20]
+
+
+def test_under_allow_there_is_an_end_to_what_goes_on_at_once() -> None:
+    w = World()
+    w.worker("pod-a", concurrency=1000)
+    uid = w.task(concurrencyPolicy="Allow", schedule="@every 1s")
+    w.pass_time(140, step=1)
+    assert w.status(uid)["activeCount"] == 128
+    assert w.observer.skips == [("TooManyActiveRuns", 1)] * 12
+
+
+def test_runs_that_wait_for_one_handler_do_not_hold_up_those_of_another() -> None:
+    w = World()
+    w.worker("pod-a", handlers=frozenset({"a"}), concurrency=1)
+    w.worker("pod-b", handlers=frozenset({"b"}), concurrency=1)
+    for number in range(150):
+        w.task(f"a-{number:03}", handler="a")
+    for name in ("b-0", "b-1"):
+        w.task(name, handler="b")
+    w.pass_time(10)
+    (first,) = [request for request in w.sent() if request.pod == "pod-b"]
+    w.succeed(first)
+    assert len([request for request in w.sent() if request.pod == "pod-b"]) == 2

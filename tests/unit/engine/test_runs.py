@@ -186,7 +186,7 @@ def test_late_doubled_and_foreign_answers_change_nothing() -> None:
     request = w.sent()[-1]
     w.succeed(request)
     w.succeed(request)
-    w.engine.on_event("no-such-run", 1, runs.Finished(runs.Outcome.FAILED))
+    w.engine.on_event(runs.Attempt("no-such-run", 1, request.about.pod_uid), runs.Finished(runs.Outcome.FAILED))
     assert w.status(uid)["succeeded"] == 1
     assert w.status(uid)["failed"] == 0
     assert len(w.observer.ignored_events) == 2
@@ -196,3 +196,56 @@ def test_the_run_id_names_task_and_tick() -> None:
     w, uid = world()
     w.pass_time(10)
     assert w.sent()[0].run_id == tick_run_id(uid, int(START) + 10)
+
+
+def test_a_container_killed_for_its_memory_costs_no_retry_and_a_crash_does() -> None:
+    w, uid = world(schedule="@every 1h", backoffLimit=0)
+    w.pass_time(3600, step=60)
+    pod = w.sent()[0].pod
+    w.answer(w.sent()[0], runs.Accepted())
+    w.worker(pod, started="t1", ended="OOMKilled")
+    w.answer(w.sent()[0], runs.WorkerLost("WorkerCrashed", counted=True))
+    assert len(w.sent()) == 2
+    assert w.sent()[1].pod != pod
+    assert w.status(uid)["active"][0]["reason"] == "OOMKilled"
+    w.answer(w.sent()[1], runs.Accepted())
+    w.worker(w.sent()[1].pod, started="t1", ended="Error")
+    w.answer(w.sent()[1], runs.WorkerLost("WorkerCrashed", counted=True))
+    assert len(w.sent()) == 2
+    assert w.status(uid)["failed"] == 1
+
+
+def test_a_pod_that_should_be_gone_and_cannot_be_reached_is_on_a_node_that_is_lost() -> None:
+    w, _ = world(schedule="@every 1h")
+    w.pass_time(3600, step=60)
+    pod = w.sent()[0].pod
+    w.answer(w.sent()[0], runs.Accepted())
+    w.worker(pod, ready=False, gone_after=w.clock.now() + 20)
+    w.pass_time(15.5)
+    w.answer(w.sent("ask")[-1], runs.Unreachable())
+    assert len(w.sent()) == 1
+    w.pass_time(15)
+    w.answer(w.sent("ask")[-1], runs.Unreachable())
+    assert len(w.sent()) == 2
+    assert w.sent()[1].pod != pod
+
+
+def test_a_worker_that_refused_a_run_has_nothing_more_to_say_of_it() -> None:
+    w, uid = world()
+    w.pass_time(10)
+    w.answer(w.sent()[0], runs.Refused("WorkerBusy", pause=3))
+    w.answer(w.sent()[0], runs.Finished(runs.Outcome.SUCCEEDED))
+    assert w.status(uid)["succeeded"] == 0
+    w.succeed(w.sent()[1])
+    assert w.status(uid)["succeeded"] == 1
+
+
+def test_a_pod_that_moves_to_another_pool_keeps_the_runs_it_has() -> None:
+    w, uid = world()
+    w.pass_time(10)
+    pod = w.sent()[0].pod
+    w.answer(w.sent()[0], runs.Accepted())
+    w.worker(pod, pool="other")
+    w.engine.forget_worker(f"uid-{pod}", "Evicted")
+    assert len(w.sent()) == 2
+    assert w.status(uid)["active"][0]["reason"] == "Evicted"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fakes.engine import START, World
+from fakes.engine import START, Request, World
 from warmcron.core import runs
 from warmcron.core.tasks import PoolKey, manual_run_id, tick_run_id
 from warmcron.workers.protocol import Report
@@ -24,6 +24,10 @@ def take_over(w: World, *reports: Report) -> None:
     for key in w.engine.lead():
         w.engine.open_pool(key, list(reports))
     w.turn()
+
+
+def report(of: Request, event: runs.Event, uid: str, *, trigger: str = "Schedule") -> Report:
+    return Report(of.run_id, of.attempt, f"uid-{of.pod}", event, uid, of.scheduled, trigger)
 
 
 def one_run(**spec: Any) -> tuple[World, str]:
@@ -48,9 +52,9 @@ def test_a_run_that_goes_on_is_adopted_and_not_repeated() -> None:
     request = before.sent()[0]
     before.answer(request, runs.Accepted())
     after = successor(before, uid, later=1)
-    take_over(after, Report(request.run_id, 1, f"uid-{request.pod}", runs.Accepted()))
+    take_over(after, report(request, runs.Accepted(), uid))
     assert after.sent() == []
-    after.engine.on_event(request.run_id, 1, runs.Finished(runs.Outcome.SUCCEEDED))
+    after.answer(request, runs.Finished(runs.Outcome.SUCCEEDED))
     assert after.status(uid)["succeeded"] == 1
 
 
@@ -58,7 +62,7 @@ def test_a_run_that_was_sent_and_never_written_down_is_found_on_its_worker() -> 
     before, uid = one_run()
     request = before.sent()[0]
     after = successor(before, uid, later=1, written=False)
-    take_over(after, Report(request.run_id, 1, f"uid-{request.pod}", runs.Finished(runs.Outcome.SUCCEEDED)))
+    take_over(after, report(request, runs.Finished(runs.Outcome.SUCCEEDED), uid))
     assert after.sent() == []
     assert after.status(uid)["succeeded"] == 1
     after.pass_time(9)
@@ -79,9 +83,9 @@ def test_a_run_that_ended_meanwhile_is_counted_once() -> None:
     request = before.sent()[0]
     before.answer(request, runs.Accepted())
     after = successor(before, uid, later=1)
-    report = Report(request.run_id, 1, f"uid-{request.pod}", runs.Finished(runs.Outcome.SUCCEEDED))
-    take_over(after, report)
-    after.engine.on_event(request.run_id, 1, runs.Finished(runs.Outcome.SUCCEEDED))
+    known = report(request, runs.Finished(runs.Outcome.SUCCEEDED), uid)
+    take_over(after, known)
+    after.answer(request, runs.Finished(runs.Outcome.SUCCEEDED))
     assert after.status(uid)["succeeded"] == 1
     assert after.sent() == []
 
@@ -127,7 +131,7 @@ def test_a_manual_run_is_neither_lost_nor_doubled() -> None:
     request = w.sent()[0]
     assert request.run_id == manual_run_id(uid, "v")
     adopted = successor(w, uid, written=False, schedule="0 0 1 1 *", annotations=annotations)
-    take_over(adopted, Report(request.run_id, 1, "uid-pod-a", runs.Accepted()))
+    take_over(adopted, report(request, runs.Accepted(), uid, trigger="Manual"))
     assert adopted.sent() == []
     lost = successor(w, uid, written=False, schedule="0 0 1 1 *", annotations=annotations)
     take_over(lost)
@@ -187,3 +191,101 @@ def test_a_schedule_edited_while_nobody_looked_fires_nothing_of_the_past() -> No
     after = successor(before, uid, later=3600, schedule="*/5 * * * *", generation=2)
     take_over(after)
     assert after.sent() == []
+
+
+def test_what_waits_in_the_queue_is_the_next_leaders_to_start() -> None:
+    before, uid = one_run(concurrencyPolicy="Queue")
+    request = before.sent()[0]
+    before.answer(request, runs.Accepted())
+    before.pass_time(10)
+    after = successor(before, uid, later=1, concurrencyPolicy="Queue")
+    take_over(after, report(request, runs.Accepted(), uid))
+    assert after.sent() == []
+    after.answer(request, runs.Finished(runs.Outcome.SUCCEEDED))
+    assert [r.scheduled - START for r in after.sent()] == [20]
+    assert after.status(uid)["skipped"] == 0
+
+
+def test_a_manual_run_is_repeated_with_its_own_payload() -> None:
+    w = World()
+    w.worker("pod-a")
+    annotations = {"warmcron.dev/trigger": "v", "warmcron.dev/trigger-payload": '{"own":1}'}
+    spec: dict[str, Any] = {"schedule": "0 0 1 1 *", "payload": {"own": 0}, "annotations": annotations}
+    uid = w.task(**spec)
+    w.fail(w.sent()[0])
+    after = successor(w, uid, later=1, **spec)
+    take_over(after)
+    assert [r.payload for r in after.sent()] == [b'{"own":1}']
+
+
+def test_a_manual_run_that_ended_unseen_is_not_begun_again() -> None:
+    w = World()
+    w.worker("pod-a")
+    annotations = {"warmcron.dev/trigger": "v"}
+    uid = w.task(schedule="0 0 1 1 *", annotations=annotations)
+    after = successor(w, uid, written=False, schedule="0 0 1 1 *", annotations=annotations)
+    take_over(after, report(w.sent()[0], runs.Finished(runs.Outcome.SUCCEEDED), uid, trigger="Manual"))
+    assert after.sent() == []
+    assert after.status(uid)["succeeded"] == 1
+
+
+def test_a_run_of_a_task_that_was_suspended_meanwhile_is_adopted() -> None:
+    before, uid = one_run()
+    request = before.sent()[0]
+    after = successor(before, uid, later=1, written=False, suspend=True)
+    take_over(after, report(request, runs.Finished(runs.Outcome.SUCCEEDED), uid))
+    assert after.status(uid)["succeeded"] == 1
+    assert after.sent() == []
+
+
+def test_a_run_that_no_tick_or_trigger_asks_for_is_not_believed() -> None:
+    before, uid = one_run()
+    after = successor(before, uid, later=1, written=False)
+    made_up = Report("made-up", 1, "uid-pod-a", runs.Finished(runs.Outcome.SUCCEEDED), uid, int(START) + 10)
+    take_over(after, made_up)
+    assert after.status(uid)["succeeded"] == 0
+    assert len(after.sent()) == 1
+
+
+def test_a_worker_that_says_no_more_than_run_ids_is_heard() -> None:
+    before, uid = one_run()
+    request = before.sent()[0]
+    after = successor(before, uid, later=1)
+    take_over(after, Report(request.run_id, 1, f"uid-{request.pod}", runs.Accepted()))
+    assert after.sent("fence") == []
+    assert after.status(uid)["activeCount"] == 1
+
+
+def test_a_leader_that_leads_again_at_once_has_lost_nothing() -> None:
+    w, uid = one_run()
+    request = w.sent()[0]
+    w.answer(request, runs.Accepted())
+    w.engine.follow()
+    take_over(w)
+    assert len(w.sent()) == 1
+    assert [fence.about for fence in w.sent("fence")] == [request.about]
+    w.succeed(request)
+    assert w.status(uid)["succeeded"] == 1
+
+
+def test_a_task_held_after_failures_and_edited_while_nobody_led_goes_on() -> None:
+    before, uid = one_run(backoffLimit=0, suspendAfterFailures=1)
+    before.fail(before.sent()[0])
+    assert before.condition(uid, "Ready")[1] == "SuspendedAfterFailures"
+    after = successor(before, uid, later=100, backoffLimit=0, suspendAfterFailures=1, generation=2)
+    take_over(after)
+    assert after.sent() == []
+    after.pass_time(10)
+    assert [r.scheduled - START for r in after.sent()] == [120]
+    assert after.status(uid)["missed"] == 0
+
+
+def test_a_spec_corrected_while_nobody_led_fires_nothing_of_the_time_it_was_wrong() -> None:
+    before = World()
+    before.worker("pod-a")
+    uid = before.task(routingPolicy="Nonsense")
+    assert before.condition(uid, "Ready")[0] == "False"
+    after = successor(before, uid, later=1000, generation=2)
+    take_over(after)
+    assert after.sent() == []
+    assert after.status(uid)["missed"] == 0

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from fakes.hostile_specs import JSON
 from unit.workers.test_callbacks import TOKENS, Reported
+from warmcron.core import runs
 from warmcron.workers.callbacks import MAX_EVENTS
 from warmcron.workers.tokens import Tokens
 
@@ -113,7 +114,7 @@ EVENTS = st.fixed_dictionaries(
 @given(st.lists(EVENTS, max_size=4))
 def test_events_with_anything_in_them_are_taken_or_left(events: list[dict[str, Any]]) -> None:
     world = Reported()
-    last = world.callbacks._take(world.run_id, 1, events)
+    last = world.callbacks._take(runs.Attempt(world.run_id, 1, "uid-pod-a"), events)
     assert isinstance(last, int)
     world.written()
 
