@@ -25,7 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in ours:
         item.add_marker(pytest.mark.e2e)
         item.add_marker(pytest.mark.timeout(TEST_SECONDS, func_only=True))
-    first = [item for item in ours if item.path.name == "test_install.py"]
+    first = [item for item in ours if item.path.name in ("test_install.py", "test_readme.py")]
     rest = [item for item in items if item not in first]
     items[:] = [item for item in rest if item not in ours] + first + [item for item in rest if item in ours]
 
