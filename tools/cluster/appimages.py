@@ -32,7 +32,7 @@ class App:
         return f"warmcron/{self.name}:dev"
 
 
-COMMON = (".dockerignore", "requirements/build.lock")
+COMMON = (".dockerignore", "requirements/build.lock", "tools/sbom.py")
 APPS = (
     App(
         "operator",
