@@ -125,17 +125,45 @@ def command() -> str:
     lines = [
         "# The command warmcron\n",
         "`warmcron --help` and `warmcron VERB --help` say the same. Data goes to standard output, everything else to",
-        "standard error; `NO_COLOR` is obeyed. Exit codes: 0 done, 2 asked wrongly; a verb that has others says so.\n",
+        "standard error; `NO_COLOR` is obeyed. `kubectl warmcron` is the same command.\n",
+        *table(
+            ("exit code", "meaning"),
+            [
+                ("0", "done"),
+                (
+                    "1",
+                    "not done: not there, refused, no answer; a run that failed; what `doctor` found",
+                ),
+                ("2", "asked wrongly: an option, a file, a schedule, a kubeconfig"),
+                ("130", "Ctrl-C"),
+            ],
+        ),
+        "\n## Which warmcron\n",
+        "Verbs about tasks and workers speak to the API server of the kubeconfig's current context, with your rights.",
+        "In a folder where `warmcron dev` runs they speak to that one, unless `--context` or `--kubeconfig` names a",
+        "cluster; called as `kubectl warmcron` they always mean a cluster. `--server` names warmcron's own API",
+        "instead, with `--token` for it.\n",
+        "`runs`, `logs`, `cancel` and `retry` need that API. Without `--server` they reach it in a cluster by",
+        "`kubectl port-forward`, with the token of the kubeconfig.\n",
+        "`-o json` and `-o yaml` print a cluster's objects as they are there, and of the API what it answered.\n",
     ]
     group: Any = get_command(app)
-    verbs: dict[str, Any] = group.commands
-    for name, verb in sorted(verbs.items()):
+    for name, verb in sorted(verbs(group)):
         if verb.hidden:
             continue
         lines += [f"## {name}\n", *(line.rstrip() for line in str(verb.help or "").splitlines()), ""]
         rows = [parameter(one) for one in verb.params if not getattr(one, "hidden", False) and one.name != "help"]
         lines += [*table(("option", "default", "meaning"), rows), ""] if rows else []
     return "\n".join(lines).rstrip() + "\n"
+
+
+def verbs(group: Any) -> Iterator[tuple[str, Any]]:
+    """Every verb, those of a verb with verbs of its own included."""
+    for name, verb in group.commands.items():
+        if hasattr(verb, "commands"):
+            yield from ((f"{name} {inner}", found) for inner, found in verbs(verb))
+        else:
+            yield name, verb
 
 
 def parameter(found: Any) -> tuple[str, str, str]:

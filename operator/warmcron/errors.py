@@ -7,6 +7,8 @@
     ├── ConfigError     the installer's: the operator was started with settings it cannot use
     ├── UsageError      of whoever typed the command: an option or a file cannot be used as given
     ├── LocalError      of whoever starts the embedded mode: a path, a port or a folder cannot be used
+    ├── NotThereError   what was asked for is not there, or not to be seen
+    ├── ServerError     of warmcron's own API: it refused or could not be reached
     ├── KubeError       the API server's: it refused or could not be reached
     └── HistoryError    the database's: it refused or could not be reached
 
@@ -44,6 +46,14 @@ class ConfigError(WarmcronError):
 
 class UsageError(WarmcronError):
     """The command cannot be done as typed. Correct the option or the file that the message names."""
+
+
+class NotThereError(WarmcronError):
+    """What was asked for is not there."""
+
+
+class ServerError(WarmcronError):
+    """warmcron's API refused the request or could not be reached."""
 
 
 class LocalError(WarmcronError):

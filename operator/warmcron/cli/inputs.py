@@ -76,7 +76,7 @@ def tasks(paths: Iterable[Path]) -> list[TaskInput]:
     found: list[TaskInput] = []
     faults: list[documents.Fault] = []
     paths = list(paths)
-    for name, content, fault in _texts(paths):
+    for name, content, fault in texts(paths):
         if fault:
             faults.append(fault)
             continue
@@ -101,7 +101,8 @@ def _task(manifest: Manifest, metadata: Any) -> TaskInput:
     return TaskInput(manifest, uid if isinstance(uid, str) else None, moment)
 
 
-def _texts(paths: list[Path]) -> Iterable[tuple[str, str, documents.Fault | None]]:
+def texts(paths: Iterable[Path]) -> Iterable[tuple[str, str, documents.Fault | None]]:
+    """Name and content of each file, or why it cannot be read; the YAML files of a folder; `-` for standard input."""
     for path in paths:
         if str(path) == STDIN:
             yield "standard input", sys.stdin.read(files.MAX_BYTES), None

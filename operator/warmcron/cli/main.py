@@ -4,18 +4,20 @@ Exit codes: 0 done; 1 the cluster or the server did not do it, or the run did no
 """
 
 import sys
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import typer
 
 from warmcron import __version__
-from warmcron.cli import dev, simulate, upcoming
-from warmcron.errors import HistoryError, KubeError, WarmcronError
+from warmcron.cli import convert, dev, lint, runs, simulate, tasks, upcoming, workers
+from warmcron.cli.target import targeted
+from warmcron.errors import HistoryError, KubeError, NotThereError, ServerError, WarmcronError
 
 FAILED, WRONG = 1, 2
 # Somebody else's fault than of the one who typed.
-THEIRS: Final = (KubeError, HistoryError)
+THEIRS: Final = (KubeError, HistoryError, ServerError, NotThereError)
 
 app = typer.Typer(
     name="warmcron",
@@ -27,6 +29,23 @@ app = typer.Typer(
 app.command("dev")(dev.dev)
 app.command("next")(upcoming.upcoming)
 app.command("simulate")(simulate.command)
+app.command("lint")(lint.command)
+app.add_typer(convert.app, name="convert")
+VERBS: Final[dict[str, Callable[..., Coroutine[Any, Any, None]]]] = {
+    "list": tasks.list_tasks,
+    "describe": tasks.describe,
+    "trigger": tasks.trigger,
+    "suspend": tasks.suspend,
+    "resume": tasks.resume,
+    "runs": runs.list_runs,
+    "logs": runs.logs,
+    "cancel": runs.cancel,
+    "retry": runs.retry,
+    "workers": workers.list_workers,
+    "doctor": workers.doctor,
+}
+for verb, command in VERBS.items():
+    app.command(verb)(targeted(command))
 
 
 @app.command()

@@ -42,6 +42,22 @@ def as_yaml(value: Any) -> None:
     sys.stdout.write(yaml.safe_dump(value, sort_keys=False, allow_unicode=True))
 
 
+def document(form: Format, value: Any) -> None:
+    """Prints JSON or YAML."""
+    (as_json if form is Format.JSON else as_yaml)(value)
+
+
+def lines(texts: Iterable[str]) -> None:
+    """Prints plain lines."""
+    sys.stdout.writelines(f"{text}\n" for text in texts)
+
+
+def facts(found: dict[str, str]) -> None:
+    """Prints names and values."""
+    width = max(map(len, found)) + 2
+    lines(f"{name + ':':<{width}}{value}" for name, value in found.items())
+
+
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Prints columns as kubectl does; never cut to the width of a screen, so that a pipe gets all of it."""
     lines = [tuple(heads), *(tuple(row) for row in rows)]

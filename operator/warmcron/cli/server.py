@@ -1,0 +1,231 @@
+"""warmcron's own HTTP API: the whole of the embedded mode, and the history of a cluster's."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import aiohttp
+
+from warmcron.cli.backend import Json, TaskView, WorkerView
+from warmcron.errors import NotThereError, ServerError, UsageError
+
+PREFIX: Final = "/api/v1"
+TIMEOUT: Final = 30.0
+NOT_FOUND: Final = 404
+AGAIN_SECONDS: Final = 1.0
+
+
+class Server:
+    """Fits `Backend`; and what only the API knows: runs, their logs, and how to end or repeat one.
+
+    Args:
+        token: the bearer token; empty for the embedded mode, which asks for none.
+    """
+
+    namespace = "default"
+
+    def __init__(self, url: str, token: str = "") -> None:
+        self._url = url.rstrip("/")
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        self._session = aiohttp.ClientSession(headers=headers)
+
+    async def close(self) -> None:
+        """Ends the connection."""
+        await self._session.close()
+
+    # ---- tasks and workers -----------------------------------------------------------------------------------
+
+    async def tasks(self, namespace: str | None, selector: str) -> list[TaskView]:
+        """Tasks by namespace and name."""
+        if selector:
+            raise UsageError("--selector: labels are a cluster's; here, name the tasks or use --all")
+        found: list[TaskView] = []
+        page, pages = 1, 1
+        while page <= pages:
+            answer = await self._get("/tasks", page=str(page), **({"namespace": namespace} if namespace else {}))
+            found += [_view(item) for item in answer["items"]]
+            page, pages = page + 1, answer["pages"]
+        return sorted(found, key=lambda task: (task.namespace, task.name))
+
+    async def task(self, namespace: str, name: str) -> TaskView:
+        """One task."""
+        found = await self._get(f"/tasks/{namespace}/{name}")
+        recent = await self._get("/runs", namespace=namespace, task=name, limit="5")
+        return _view(found["task"], found, recent["items"])
+
+    async def trigger(self, task: TaskView, payload: Json | None) -> str:
+        """Asks for a manual run."""
+        body = {} if payload is None else {"payload": payload}
+        answer = await self._post(f"/tasks/{task.namespace}/{task.name}/trigger", body)
+        return str(answer["runId"])
+
+    async def outcome(self, task: TaskView, run_id: str) -> Json | None:  # noqa: ARG002 - the protocol's signature
+        """What the history says of a run."""
+        try:
+            run = (await self.run(run_id))["run"]
+        except NotThereError:
+            return None  # it is in the history once the operator has seen the request
+        if run["state"] in ("Pending", "Running"):
+            return None
+        return {"outcome": run["state"], "reason": run["reason"], "podName": run["podName"]}
+
+    async def suspend(self, task: TaskView, *, suspended: bool) -> None:
+        """Suspends or resumes."""
+        await self._post(f"/tasks/{task.namespace}/{task.name}/{'suspend' if suspended else 'resume'}", None)
+
+    async def workers(self, namespace: str | None) -> list[WorkerView]:
+        """Workers with what they run and can."""
+        answer = await self._get("/workers", **({"namespace": namespace} if namespace else {}))
+        return [
+            WorkerView(
+                namespace=item["namespace"],
+                pool=item["pool"],
+                name=item["name"],
+                uid=item["uid"],
+                state=item["state"],
+                reason=item["reason"],
+                runs=len(item["runs"]),
+                capacity=item["capacity"],
+                handlers=None if item["handlers"] is None else tuple(item["handlers"]),
+                raw=item,
+            )
+            for item in answer["items"]
+        ]
+
+    # ---- runs ------------------------------------------------------------------------------------------------
+
+    async def runs(self, *, limit: int, **wanted: str | list[str]) -> list[Json]:
+        """Runs, newest first."""
+        found: list[Json] = []
+        cursor = ""
+        while len(found) < limit:
+            page = str(min(limit - len(found), 500))
+            answer = await self._get("/runs", limit=page, **wanted, **({"cursor": cursor} if cursor else {}))
+            found += answer["items"]
+            cursor = answer["cursor"]
+            if not cursor:
+                break
+        return found
+
+    async def run(self, run_id: str) -> Json:
+        """One run with its attempts."""
+        return await self._get(f"/runs/{run_id}")
+
+    async def cancel(self, run_id: str) -> None:
+        """Tells a run to stop."""
+        await self._post(f"/runs/{run_id}/cancel", None)
+
+    async def retry(self, run_id: str) -> str:
+        """Runs a run's task once more; returns the new run's id."""
+        return str((await self._post(f"/runs/{run_id}/retry", None))["runId"])
+
+    async def logs(self, run_id: str, *, follow: bool) -> AsyncIterator[Json]:
+        """Lines of a run, in order; with `follow` until it is over."""
+        after = 0
+        while True:
+            if follow:
+                async for line in self._stream(run_id, after):
+                    yield line
+                return
+            lines = (await self._get(f"/runs/{run_id}/logs", after=str(after), limit="1000"))["items"]
+            for line in lines:
+                yield line
+            if not lines:
+                return
+            after = lines[-1]["seq"]
+
+    async def _stream(self, run_id: str, after: int) -> AsyncIterator[Json]:
+        """Server-sent events; a connection that breaks is taken up after the last line."""
+        over = False
+        while not over:
+            params = {"follow": "true", "after": str(after)}
+            async with self._ask("GET", f"/runs/{run_id}/logs", params=params, seconds=None) as response:
+                kind = ""
+                async for raw in response.content:
+                    field, _, value = raw.decode().rstrip("\r\n").partition(": ")
+                    if field == "event":
+                        kind = value
+                    elif field == "data" and kind == "end":
+                        over = True
+                    elif field == "data":
+                        line = json.loads(value)
+                        after = line["seq"]
+                        yield line
+            if not over:
+                await asyncio.sleep(AGAIN_SECONDS)
+
+    # ---- HTTP ------------------------------------------------------------------------------------------------
+
+    async def _get(self, path: str, **params: str | list[str]) -> Json:
+        pairs = [(key, one) for key, value in params.items() for one in ([value] if isinstance(value, str) else value)]
+        async with self._ask("GET", path, params=pairs) as response:
+            return dict(await response.json(content_type=None))
+
+    async def _post(self, path: str, body: Json | None) -> Json:
+        async with self._ask("POST", path, body=body) as response:
+            return dict(await response.json(content_type=None) or {}) if response.status != 204 else {}  # noqa: PLR2004
+
+    @contextlib.asynccontextmanager
+    async def _ask(
+        self, method: str, path: str, *, params: Any = None, body: Json | None = None, seconds: float | None = TIMEOUT
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """One request; an answer that is a problem becomes an error that says it."""
+        timeout = aiohttp.ClientTimeout(total=seconds)
+        url = self._url + PREFIX + path
+        try:
+            async with self._session.request(
+                method, url, params=params, json=body, timeout=timeout, allow_redirects=False
+            ) as response:
+                if response.status >= 300:  # noqa: PLR2004
+                    message = _detail(await response.read()) or f"{self._url} answers {response.status}"
+                    raise NotThereError(message) if response.status == NOT_FOUND else ServerError(message)
+                yield response
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ServerError(f"{self._url} does not answer: {error or type(error).__name__}") from None
+
+
+def _detail(content: bytes) -> str:
+    try:
+        return str(json.loads(content)["detail"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+def _view(item: Json, detail: Json | None = None, recent: list[Json] | None = None) -> TaskView:
+    detail = detail or {}
+    conditions = {found["type"]: found for found in detail.get("conditions", ())}
+    ready = conditions.get("Ready", {})
+    flags = item["flags"]
+    settings = detail.get("settings", {})
+    return TaskView(
+        namespace=item["namespace"],
+        name=item["name"],
+        uid=item["uid"],
+        schedule=item["schedule"],
+        time_zone=item["timeZone"],
+        suspended="Suspended" in flags,
+        active=tuple(item["active"]),
+        last=_time(item["lastScheduleTime"]),
+        next=_time(item["nextScheduleTime"]),
+        ready=ready.get("status", "False" if "Invalid" in flags else "True"),
+        reason=ready.get("reason", ",".join(flags)),
+        message=ready.get("message", item["message"]),
+        created=_time(detail.get("created")),
+        pool=item["pool"],
+        handler=item["handler"],
+        failures=item["consecutiveFailures"],
+        concurrency=settings.get("concurrencyPolicy", ""),
+        routing=settings.get("routingPolicy", ""),
+        seen=True,
+        workers_available="False" if "NoWorker" in flags else "True",
+        counters=detail.get("counters", {}),
+        recent=tuple({**run, "outcome": run["state"]} for run in recent or ()),
+        conditions=tuple(detail.get("conditions", ())),
+        raw=detail or item,
+    )
+
+
+def _time(value: Any) -> str:
+    return str(value)[:19] + "Z" if value else ""
