@@ -50,9 +50,15 @@ def configure_logging(level: str, style: str) -> None:
 
 
 class Metrics:
-    """Everything that is counted, under the names of docs (base units, `_total`, no pod names, no run ids)."""
+    """Everything that is counted, under the names of docs (base units, `_total`, no pod names, no run ids).
 
-    def __init__(self) -> None:
+    Args:
+        log_starts: also scheduled runs get a line when they start. In a cluster only their end does, which says when
+            they started: a line costs as much as sending a run, and a herd would wait for it.
+    """
+
+    def __init__(self, *, log_starts: bool = True) -> None:
+        self._log_starts = log_starts
         self.registry = CollectorRegistry()
         self.leader = Gauge("warmcron_leader", "1 on the replica that leads", registry=self.registry)
         self.epoch = Gauge("warmcron_epoch", "Number of the current term", registry=self.registry)
@@ -86,6 +92,8 @@ class Metrics:
         """A run was first sent, this many seconds after its tick."""
         if run.trigger == "Schedule":
             self.delay.observe(max(delay, 0.0))
+        if not self._log_starts and run.trigger == "Schedule":
+            return
         log.info(
             "run started",
             namespace=run.task.namespace,
@@ -110,6 +118,7 @@ class Metrics:
             reason=record.reason,
             attempts=record.attempts,
             pod=record.pod_name,
+            delay_seconds=None if record.started is None else round(record.started - record.scheduled, 3),
             duration_seconds=record.duration,
         )
 

@@ -49,7 +49,7 @@ class Interval:
 class Cron:
     """Cron fields in a zone, under a rule for the days the clocks change."""
 
-    __slots__ = ("_fields", "_once", "_zone")
+    __slots__ = ("_fields", "_found", "_once", "_zone")
 
     def __init__(self, fields: dialect.Fields, zone: zones.Zone, policy: DaylightSavingPolicy) -> None:
         self._fields = fields
@@ -57,9 +57,21 @@ class Cron:
         # Only a task at fixed times can be said to run "once a day"; one with a star in minute or hour follows
         # the clock as it reads, in both policies.
         self._once = fields.fixed and policy is DaylightSavingPolicy.RUN_ONCE
+        self._found = ((-1, 0), (-1, 0))  # the last two answers
 
     def next_after(self, instant: int) -> int:
-        """The first tick strictly after `instant`."""
+        """The first tick strictly after `instant`.
+
+        The last two answers are kept: a tick is asked for several times on its way, and a herd shares one schedule.
+        """
+        for asked, tick in self._found:
+            if asked == instant:
+                return tick
+        tick = self._search(instant)
+        self._found = ((instant, tick), self._found[0])
+        return tick
+
+    def _search(self, instant: int) -> int:
         reached = passed = instant  # searched up to here; clock changes up to here are behind us
         offset = self._zone.offset(instant)
         while True:

@@ -1,11 +1,18 @@
 """UTC epoch seconds and RFC 3339 text, one into the other. No clock is read."""
 
+import functools
 from datetime import UTC, datetime
 
 
 def text(instant: float) -> str:
     """Whole seconds, as every time in a status is written: `2026-11-24T14:00:00Z`."""
-    return datetime.fromtimestamp(int(instant), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _seconds(int(instant))
+
+
+@functools.lru_cache(maxsize=4096)
+def _seconds(instant: int) -> str:
+    """Kept: the statuses of a herd are full of the same few seconds."""
+    return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def text_micro(instant: float) -> str:
