@@ -189,7 +189,8 @@ class Hub:
         if workers:
             log.warning("workers not asked", pool=f"{key.namespace}/{key.name}", count=len(workers))
         if self._gate.epoch == epoch:
-            self.engine.open_pool(key, reports)
+            for _ in self.engine.opening(key, reports):
+                await asyncio.sleep(0)
 
     def _talk(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -48,9 +48,8 @@ def count(task: Task, run: runs.Run, record: RunRecord, now: float) -> None:
 def remember(task: Task, record: RunRecord) -> None:
     """Puts a record in front of `recentRuns` and drops what the limit does not keep."""
     limit = task.spec.history_limit if task.spec else 0
-    task.history.recent.appendleft(record)
-    while len(task.history.recent) > limit:
-        task.history.recent.pop()
+    task.history.recent.insert(0, record)
+    del task.history.recent[limit:]
 
 
 def settle(task: Task, now: float, *, moved: bool, workers: int) -> None:

@@ -4,7 +4,7 @@ The object's size decides what a write costs (docs/adr/0004-status-writes.md): n
 """
 
 import re
-from collections import deque
+import sys
 from typing import Any, Final
 
 from warmcron.core import times
@@ -62,8 +62,8 @@ def restore(status: Json, *, created: int) -> History:
     """What a status says of the past; a status that makes no sense is read as far as it does."""
     conditions = {
         str(found.get("type")): Condition(
-            status=str(found.get("status", "Unknown")),
-            reason=str(found.get("reason", "")),
+            status=sys.intern(str(found.get("status", "Unknown"))),
+            reason=sys.intern(str(found.get("reason", ""))),
             message=str(found.get("message", "")),
             since=_epoch(found.get("lastTransitionTime")) or created,
             generation=int(found.get("observedGeneration") or 0),
@@ -85,7 +85,7 @@ def restore(status: Json, *, created: int) -> History:
         generation=_count(status, "observedGeneration"),
         idle=ready is not None and ready.reason != SCHEDULED,
         active=tuple(_read_active(found) for found in _dicts(status.get("active")) if _is_run_id(found.get("runId"))),
-        recent=deque(_read_record(found) for found in _dicts(status.get("recentRuns"))),
+        recent=[_read_record(found) for found in _dicts(status.get("recentRuns"))],
         conditions=conditions,
     )
 

@@ -4,7 +4,7 @@
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from random import Random
 from typing import Final
 
@@ -43,7 +43,9 @@ class Engine:
         self._clock, self._gate = clock, gate
         self._recorder, self._observer, self._journal = recorder, observer, journal
         self._asking: set[PoolKey] = set()  # pools that have not yet told this leader what they have
+        self._opening: set[PoolKey] = set()  # pools that are being taken over
         self._leading = False
+        self._term = 0
         self._wake = asyncio.Event()
         self._ticks = Ticks(
             tasks=self.tasks,
@@ -155,34 +157,48 @@ class Engine:
     @property
     def settled(self) -> bool:
         """Whether we lead and have heard every pool out, so that a run we do not know is over."""
-        return self._leading and not self._asking
+        return self._leading and not self._asking and not self._opening
 
     def lead(self) -> list[PoolKey]:
         """A term begins. Returns the pools to ask; until `open_pool`, the tasks of a pool start nothing."""
         self._leading = True
-        self._asking = {worker.pool for worker in self.pool.all()}
+        self._asking = {worker.pool for worker in self.pool.all()} | self.tasks.pools()
         for task in self.tasks:
-            if self._opened(task):
+            if task.spec is None:
                 self._restore(task, ())
         self._wake.set()
         return list(self._asking)
 
     def open_pool(self, key: PoolKey, reports: Iterable[Report]) -> None:
-        """The workers of a pool have said what they have: take it over, then go on with the schedule.
+        """The workers of a pool have said what they have: take it over, then go on with the schedule."""
+        for _ in self.opening(key, reports):
+            pass
 
-        A crash before this line leaves runs on workers that nobody here knows of; the next leader asks again.
+    def opening(self, key: PoolKey, reports: Iterable[Report]) -> Iterator[None]:
+        """`open_pool` in steps, between which others may have a turn: 10,000 tasks take half a second.
+
+        A crash before its end leaves runs on workers that nobody here knows of; the next leader asks again.
         """
         if not self._leading or key not in self._asking:
             return
         self._asking.discard(key)
-        known = takeover.by_task(reports)
-        for task in self.tasks.of_pool(key):
-            self._restore(task, known.get(task.ref.uid, []) + known.get("", []))
+        self._opening.add(key)
+        known, term = takeover.by_task(reports), self._term
+        for number, task in enumerate(self.tasks.of_pool(key), 1):
+            if self.tasks.get(task.ref.uid) is task:
+                self._restore(task, known.get(task.ref.uid, []) + known.get("", []))
+            if number % SLICE == 0:
+                yield
+                if self._term != term:
+                    return
+        self._opening.discard(key)
 
     def follow(self) -> None:
         """The term is over: everything that is not on the objects is the next leader's to find out."""
         self._leading = False
+        self._term += 1
         self._asking.clear()
+        self._opening.clear()
         for task in self.tasks:
             if task.active or task.queued:  # ours again, should nobody else lead before we do
                 task.history.active = takeover.hand_over(task, self._ticks.runs_of(task))
@@ -190,7 +206,7 @@ class Engine:
         for task in self.tasks:
             task.active.clear()
             task.queued.clear()
-            task.adopted.clear()
+            task.adopted = frozenset()
             self.tasks.schedule(task, next_tick=None, due=NEVER)
 
     def reread(self, uid: str, written: status.Json, version: str) -> None:
@@ -213,6 +229,11 @@ class Engine:
         task.queued.clear()
         task.history = status.restore(written, created=task.created)
         self._restore(task, ())
+
+    def namespace_of(self, uid: str) -> str:
+        """Where a task is; empty for one that is gone."""
+        task = self.tasks.get(uid)
+        return task.ref.namespace if task else ""
 
     def status_of(self, uid: str) -> tuple[TaskRef, status.Json] | None:
         """What the status of a task should be now; None when the task is gone or not ours to speak of."""
@@ -286,7 +307,7 @@ class Engine:
         task.queued.extend(takeover.queue_of(task))
         for found in takeover.runs_of(task, reports, now):
             if found.run.key not in self.runner.runs:
-                task.active.add(found.run.id)
+                task.active[found.run.id] = None
                 worker = self.pool.get(found.run.pod_uid)
                 found.run.pod_name = worker.name if worker else found.run.pod_name
                 self.runner.adopt(found.run, found.event)

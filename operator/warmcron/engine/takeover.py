@@ -48,7 +48,7 @@ def runs_of(task: Task, reports: Iterable[Report], now: float) -> Iterator[Found
         if record.attempt == 0:
             continue
         if record.trigger == "Schedule" and record.scheduled > task.history.cursor:
-            task.adopted.add(record.scheduled)
+            task.adopted |= {record.scheduled}
         report = known.pop(record.run_id, None)
         yield Found(_run(task, spec, record, report, now), report.event if report else None)
     for report in known.values():
@@ -75,7 +75,7 @@ def _begun(task: Task, report: Report) -> bool:
         return True
     if report.scheduled <= history.cursor or report.run_id != tick_run_id(uid, report.scheduled):
         return False
-    task.adopted.add(report.scheduled)
+    task.adopted |= {report.scheduled}
     return True
 
 

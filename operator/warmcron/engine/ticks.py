@@ -44,7 +44,8 @@ class Ticks:
                     self.admit(task, decision, ticket, now)
         if cursor > task.history.cursor:
             task.history.last_tick = cursor
-        task.adopted = {tick for tick in task.adopted if tick > task.history.cursor}
+        if task.adopted:
+            task.adopted = frozenset(tick for tick in task.adopted if tick > task.history.cursor)
         self.schedule(task, now)
         self._recorder.note(task.ref.uid, urgent=False)
 
@@ -110,7 +111,7 @@ class Ticks:
         if task is None:
             return
         now = self._clock.now()
-        task.active.discard(run.id)
+        task.active.pop(run.id, None)
         was_idle = task.idle
         bookkeeping.count(task, run, record, now)
         if run.outcome is runs.Outcome.SKIPPED:
@@ -126,7 +127,7 @@ class Ticks:
             return
         task.serving = True
         while task.queued and not task.active and task.spec is not None:
-            self._begin(task, task.queued.popleft(), now)
+            self._begin(task, task.queued.pop(0), now)
         task.serving = False
 
     def runs_of(self, task: Task) -> list[runs.Run]:
@@ -137,7 +138,7 @@ class Ticks:
     def _begin(self, task: Task, ticket: Ticket, now: float) -> None:
         if task.spec is None or ticket.run_id in self.runner.runs:
             return
-        task.active.add(ticket.run_id)
+        task.active[ticket.run_id] = None
         self.runner.begin(
             runs.Run(
                 id=ticket.run_id,

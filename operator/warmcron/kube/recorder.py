@@ -60,6 +60,7 @@ class Recorder:
         self._writers, self._interval, self._random = writers, interval, random
         self._when: dict[str, float] = {}  # uid -> when it may be written
         self._heap: list[tuple[float, str]] = []
+        self._lines: dict[str, deque[tuple[float, str]]] = {}  # what is due, by namespace; the first is next
         self._last: dict[str, float] = {}  # uid -> when last written
         self._intents: dict[str, list[tuple[TaskRef, runs.Attempt]]] = {}  # uid -> what waits to be committed
         self._first: deque[str] = deque()  # uids with intents
@@ -98,6 +99,7 @@ class Recorder:
         """We no longer lead: what is not written is the next leader's to find out."""
         self._when.clear()
         self._heap.clear()
+        self._lines.clear()
         self._again.clear()
         self._intents.clear()
         self._first.clear()
@@ -119,6 +121,7 @@ class Recorder:
         self._first.clear()
         for uid in self._when:
             self._when[uid] = 0.0
+        self._lines.clear()
         self._heap = [(0.0, uid) for uid in self._when]
         self._pump()
         end = time.monotonic() + seconds
@@ -156,7 +159,7 @@ class Recorder:
             return
         now = time.monotonic()
         if not self._gate.may_send():
-            if self._heap or self._first:
+            if self._heap or self._first or self._lines:
                 self._look_at(now + LOOK_SECONDS)
             return
         held = self._held(now)
@@ -165,8 +168,12 @@ class Recorder:
             task = asyncio.create_task(self._work(uid))
             self._tasks.add(task)  # the loop holds only a weak reference
             task.add_done_callback(self._tasks.discard)
-        if self._heap and len(self._writing) < self._writers:
-            self._look_at(now + LOOK_SECONDS if held else self._heap[0][0])
+        if len(self._writing) >= self._writers:
+            return  # the next one that ends looks again
+        if held and (self._heap or self._lines):
+            self._look_at(now + LOOK_SECONDS)
+        elif self._heap:
+            self._look_at(self._heap[0][0])
 
     async def _work(self, uid: str) -> None:
         try:
@@ -186,8 +193,20 @@ class Recorder:
             if uid in self._intents and uid not in self._writing:
                 self._when.pop(uid, None)
                 return uid
-        while not held and self._heap and self._heap[0][0] <= now:
+        return None if held else self._next_in_turn(now)
+
+    def _next_in_turn(self, now: float) -> str | None:
+        """What is due, one namespace after the other: ten thousand writes of one do not hold up another's one."""
+        while self._heap and self._heap[0][0] <= now:
             when, uid = heapq.heappop(self._heap)
+            if self._when.get(uid) == when:
+                self._lines.setdefault(self._writer.namespace_of(uid), deque()).append((when, uid))
+        while self._lines:
+            namespace, line = next(iter(self._lines.items()))
+            del self._lines[namespace]
+            when, uid = line.popleft()
+            if line:
+                self._lines[namespace] = line  # at the end: the others come first
             if self._when.get(uid) == when:
                 del self._when[uid]
                 if uid not in self._writing:

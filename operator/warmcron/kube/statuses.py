@@ -32,6 +32,9 @@ class Source(Protocol):
     def status_of(self, uid: str) -> tuple[TaskRef, status.Json] | None:
         """What the status of a task should be now; None when it is gone or not ours to speak of."""
 
+    def namespace_of(self, uid: str) -> str:
+        """Where a task is; empty for one that is gone."""
+
     def version_of(self, uid: str) -> str:
         """The resourceVersion at which the task was last read; empty if it is not known."""
 
@@ -60,6 +63,10 @@ class StatusWriter:
         self._client, self._source, self._metrics = client, source, metrics
         self._versions: dict[str, str] = {}  # uid -> resourceVersion of our last write in this term
         self._digests: dict[str, int] = {}  # uid -> hash of what it said
+
+    def namespace_of(self, uid: str) -> str:
+        """Where a task is."""
+        return self._source.namespace_of(uid)
 
     def forget(self, uid: str) -> None:
         """The task is gone."""

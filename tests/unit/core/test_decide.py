@@ -140,13 +140,13 @@ def test_a_task_that_is_suspended_or_held_decides_nothing(changes: dict[str, Any
 
 def test_ticks_that_the_leader_before_has_started_are_not_decided_again() -> None:
     found = task(spec())
-    found.adopted = {CREATED + 10}
+    found.adopted = frozenset({CREATED + 10})
     assert decide.decide(found, CREATED + 20) == (at(20), CREATED + 20)
 
 
 def test_all_that_is_due_may_be_adopted_already() -> None:
     found = task(spec("@every 1s", max_missed=1))
-    found.adopted = set(range(CREATED + 1, CREATED + 61))
+    found.adopted = frozenset(range(CREATED + 1, CREATED + 61))
     assert decide.decide(found, CREATED + 60) == ([], CREATED + 60)
 
 

@@ -1,7 +1,6 @@
 """A status is what the next leader knows: what is written is what is read."""
 
 import json
-from collections import deque
 from typing import Any
 
 from hypothesis import given
@@ -48,7 +47,7 @@ histories = st.builds(
     missed=counts,
     consecutive_failures=counts,
     generation=st.integers(1, 100),
-    recent=st.lists(records, max_size=3).map(deque),
+    recent=st.lists(records, max_size=3).map(list),
     conditions=st.dictionaries(st.sampled_from(["WorkersAvailable", "LastRunSucceeded"]), conditions),
 )
 

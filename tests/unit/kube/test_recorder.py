@@ -32,6 +32,9 @@ class FakeSource:
         found = self.statuses.get(uid)
         return None if found is None else (TaskRef(uid, "ns", "task" if uid == "uid" else uid), dict(found))
 
+    def namespace_of(self, uid: str) -> str:
+        return uid.partition("-")[0]
+
     def version_of(self, uid: str) -> str:
         return self.version
 
@@ -283,3 +286,17 @@ async def test_an_intent_that_comes_during_a_write_of_its_task_is_written_after_
         bench.recorder.note("uid", urgent=True)
         await until(lambda: bench.inbox.heard)
     assert bench.inbox.heard == [(asked[0], runs.Committed())]
+
+
+async def test_a_namespace_with_many_tasks_does_not_hold_up_another(bench: Bench) -> None:
+    bench.herding = True  # so that all of it is due at once
+    uids = [*(f"many-{number}" for number in range(50)), "few-1"]
+    for uid in uids:
+        bench.source.statuses[uid] = {"succeeded": 1}
+        bench.kube.put_object(f"{PATH}/{uid}", {"metadata": {"name": uid, "uid": uid}, "spec": {}})
+        bench.recorder.note(uid, urgent=True)
+    bench.herding = False
+    async with bench.running():
+        await until(lambda: all("status" in bench.kube.objects[f"{PATH}/{uid}"] for uid in uids))
+    asked = [path.split("/")[-2] for method, path in bench.kube.calls if method == "PATCH"]
+    assert asked.index("few-1") < 3
