@@ -3,7 +3,7 @@
 import asyncio
 import gc
 from random import SystemRandom
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import kopf
 import structlog
@@ -13,8 +13,6 @@ from warmcron import probes
 from warmcron.config import Settings
 from warmcron.core import lease, runs
 from warmcron.errors import ConfigError, KubeError
-from warmcron.history.history import History
-from warmcron.history.retention import Limits
 from warmcron.hub import Hub
 from warmcron.kube import client, translate, watch
 from warmcron.kube.elector import Elector
@@ -26,6 +24,9 @@ from warmcron.observe import Metrics
 from warmcron.spec.task import GROUP, PLURAL, VERSION
 from warmcron.workers.channels import CONNECT_SECONDS
 from warmcron.workers.signing import Signer
+
+if TYPE_CHECKING:
+    from warmcron.history.history import History
 
 log = structlog.get_logger("warmcron")
 
@@ -136,11 +137,15 @@ class App:
         log.info("requests to workers are signed", public_keys=signer.public_keys)
         return signer
 
-    def _make_history(self) -> History | None:
+    def _make_history(self) -> "History | None":
         settings = self._settings
         url = settings.history()
         if not url:
             return None
+        # SQLAlchemy and what comes with it are 40 MiB, which nobody pays who keeps no history.
+        from warmcron.history.history import History  # noqa: PLC0415
+        from warmcron.history.retention import Limits  # noqa: PLC0415
+
         return History(
             url=url,
             limits=Limits(

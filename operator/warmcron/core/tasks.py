@@ -49,7 +49,7 @@ class TaskSpec:
     jitter: int
     pool: PoolKey
     routing: RoutingPolicy
-    routing_key: str
+    routing_key: str  # empty for the task's own name
     handler: str
     payload: bytes | None
     delivery: DeliveryPolicy

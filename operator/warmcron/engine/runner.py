@@ -190,7 +190,7 @@ class Runner:
         choice = self._pool.pick(  # 3. who runs it
             spec.pool,
             routing=spec.routing,
-            routing_key=spec.routing_key,
+            routing_key=spec.routing_key or f"{run.task.namespace}/{run.task.name}",
             handler=spec.handler,
             avoid=frozenset(run.tried),
             now=now,

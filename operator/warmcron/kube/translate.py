@@ -1,7 +1,9 @@
 """Raw Kubernetes objects into what the engine knows: a spec that is checked, a worker that may be dialled. Pure."""
 
+import functools
 import ipaddress
 import json
+import sys
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -38,7 +40,7 @@ NOT_SUPPORTED: Final = {
 def task_ref(raw: Json) -> TaskRef:
     """Which object this is."""
     metadata = raw["metadata"]
-    return TaskRef(metadata["uid"], metadata["namespace"], metadata["name"])
+    return TaskRef(metadata["uid"], sys.intern(metadata["namespace"]), metadata["name"])
 
 
 def created(raw: Json) -> int:
@@ -81,6 +83,12 @@ def _refuse_unsupported(model: ScheduledTaskSpec) -> None:
             )
 
 
+@functools.lru_cache(maxsize=4096)
+def _pool(namespace: str, name: str) -> PoolKey:
+    """One key for all tasks of a pool: what 100,000 tasks share they do not each hold."""
+    return PoolKey(namespace, name)
+
+
 def _settled(model: ScheduledTaskSpec, ref: TaskRef, anchor: int) -> TaskSpec:
     key = f"{ref.namespace}/{ref.name}"
     parsed = schedule.parse(
@@ -91,7 +99,7 @@ def _settled(model: ScheduledTaskSpec, ref: TaskRef, anchor: int) -> TaskSpec:
         raise SpecError(f"{len(payload)} bytes of JSON; at most {MAX_PAYLOAD_BYTES}", field="spec.payload")
     return TaskSpec(
         schedule=parsed,
-        schedule_text=_schedule_text(model),
+        schedule_text=sys.intern(_schedule_text(model)),
         suspend=model.suspend,
         starting_deadline=model.starting_deadline_seconds,
         missed_runs=model.missed_run_policy,
@@ -99,10 +107,10 @@ def _settled(model: ScheduledTaskSpec, ref: TaskRef, anchor: int) -> TaskSpec:
         concurrency=model.concurrency_policy,
         max_queued=model.max_queued_runs,
         jitter=model.jitter_seconds,
-        pool=PoolKey(ref.namespace, model.pool),
+        pool=_pool(ref.namespace, model.pool),
         routing=model.routing_policy,
-        routing_key=model.routing_key or key,
-        handler=model.handler,
+        routing_key=model.routing_key or "",
+        handler=sys.intern(model.handler),
         payload=payload,
         delivery=model.delivery_policy,
         active_deadline=model.active_deadline_seconds,
