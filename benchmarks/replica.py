@@ -72,6 +72,7 @@ def start(*, kubeconfig: Path, logs: Path, number: int = 1, **settings: str) -> 
         "WARMCRON_CALLBACK_URL": f"http://127.0.0.1:{port + 1}",
         "WARMCRON_HTTP_PORT": str(port),
         "WARMCRON_CALLBACK_PORT": str(port + 1),
+        "WARMCRON_API_PORT": str(port + 2),
         "WARMCRON_BIND_ADDRESS": "127.0.0.1",
         **{f"WARMCRON_{name.upper()}": value for name, value in settings.items()},
     }

@@ -10,6 +10,7 @@ import structlog
 from aiohttp import web
 
 from warmcron import probes
+from warmcron.api.cluster import Port
 from warmcron.config import Settings
 from warmcron.core import lease, runs
 from warmcron.errors import ConfigError, KubeError
@@ -57,6 +58,7 @@ class App:
             self._services.append(asyncio.create_task(work))
         if self._history:
             self._services.append(asyncio.create_task(self._history.run()))
+        self._api.start()
         failed = asyncio.create_task(self._first_failure())
         try:
             await kopf.operator(
@@ -77,6 +79,7 @@ class App:
             failed.cancel()
             for runner in runners:
                 await runner.cleanup()
+            await self._api.close()
             await self._hub.close()
             if self._history:
                 await self._history.close(HISTORY_SECONDS)
@@ -104,6 +107,9 @@ class App:
             journal=self._history.journal if self._history else None,
         )
         self._engine = self._hub.engine
+        self._api = Port(
+            settings, connection=self._connection, hub=self._hub, elector=self._elector, history=self._history
+        )
         self._recorder = Recorder(
             writer=StatusWriter(client=self._kube, source=self._engine, metrics=self._metrics),
             gate=self._elector,
@@ -153,6 +159,7 @@ class App:
                 runs=settings.history_runs,
                 line_seconds=settings.history_log_days * DAY,
                 lines=settings.history_log_lines,
+                megabytes=settings.history_sqlite_megabytes,
             ),
             epoch=lambda: self._elector.epoch,
             leading=self._elector.may_send,
@@ -200,7 +207,7 @@ class App:
 
     def _forget_task(self, raw: dict[str, Any]) -> None:
         uid = raw["metadata"]["uid"]
-        self._engine.forget_task(uid)
+        self._hub.task_gone(uid)
         self._recorder.forget(uid)
 
     def _apply_pod(self, raw: dict[str, Any]) -> None:

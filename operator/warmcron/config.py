@@ -40,7 +40,8 @@ class Settings(BaseSettings):
     )
     http_port: int = Field(8080, ge=0, le=65535, description="Port of /livez, /readyz and /metrics.")
     callback_port: int = Field(8081, ge=0, le=65535, description="Port to which workers report.")
-    bind_address: str = Field("0.0.0.0", description="Address that both ports listen on.")  # noqa: S104 - in a pod
+    api_port: int = Field(8082, ge=0, le=65535, description="Port of the API and the dashboard.")
+    bind_address: str = Field("0.0.0.0", description="Address that all ports listen on.")  # noqa: S104 - in a pod
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least important log line.")
     log_format: str = Field("json", pattern="^(json|console)$", description="json, or console for people.")
     status_writers: int = Field(8, ge=1, le=64, description="Status writes in flight at once.")
@@ -55,6 +56,8 @@ class Settings(BaseSettings):
     history_runs: int = Field(1_000_000, ge=1000, description="At most so many runs are remembered.")
     history_log_days: float = Field(7, gt=0, description="Log lines older than this are forgotten.")
     history_log_lines: int = Field(2_000_000, ge=1000, description="At most so many log lines are remembered.")
+
+    history_sqlite_megabytes: int = Field(0, ge=0, description="Size at which a SQLite file stops; 0 for none.")
 
     @field_validator("watch_namespaces", mode="before")
     @classmethod

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 
 import structlog
 
+from warmcron.api.memory import Memory
 from warmcron.core.pool import Worker
 from warmcron.core.runs import Run
 from warmcron.core.tasks import PoolKey, Problem
@@ -79,6 +80,7 @@ class Hub:
         self._journal = Nothing() if journal is None else journal
         self._metrics = metrics
         self._talks: set[asyncio.Task[None]] = set()
+        self._notes = recorder
         clock = WallClock()
         tokens = Tokens(callback_key)
         reports = Reports(archive=self._journal, find=self._run, now=clock.now)
@@ -97,12 +99,13 @@ class Hub:
             gate=gate,
             sender=self.dispatcher,
             intents=intents or in_memory,
-            recorder=recorder,
+            recorder=self,
             observer=metrics,
             journal=self._journal,
             random=random,
         )
         self.dispatcher.inbox = in_memory.inbox = self.engine
+        self.memory = Memory(self.engine)
         self.callbacks = Callbacks(
             inbox=self.engine,
             reports=reports,
@@ -120,6 +123,16 @@ class Hub:
         """Ends what is under way."""
         self._hush()
         await self.dispatcher.close()
+
+    def note(self, uid: str, *, urgent: bool) -> None:
+        """The status of this task has changed: it is to be written, and shown."""
+        self.memory.note(uid)
+        self._notes.note(uid, urgent=urgent)
+
+    def task_gone(self, uid: str) -> None:
+        """A ScheduledTask is deleted."""
+        self.engine.forget_task(uid)
+        self.memory.note(uid)
 
     def task_seen(self, raw: dict[str, Any]) -> None:
         """A ScheduledTask exists as described; what it asks for is checked once for each generation of it."""
@@ -143,7 +156,9 @@ class Hub:
             trigger=translate.trigger(raw),
             written=raw.get("status") or {},
             version=raw["metadata"].get("resourceVersion", ""),
+            cancel=translate.cancel(raw),
         )
+        self.memory.note(ref.uid)
 
     def worker_seen(self, worker: Worker) -> None:
         """A worker exists as described; one that has just become ready is asked what it can do."""

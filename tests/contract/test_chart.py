@@ -361,9 +361,34 @@ def test_the_environment_is_what_the_operator_reads(helm: Helm) -> None:
         "WARMCRON_CALLBACK_URL": f"http://warmcron.{NAMESPACE}.svc:8081",
         "WARMCRON_CALLBACK_KEY_FILE": "/var/run/secrets/warmcron/callback-key",
         "WARMCRON_SIGNING_KEYS_DIR": "/var/run/secrets/warmcron-signing",
+        "WARMCRON_HISTORY_URL": "sqlite:////var/lib/warmcron/history.db",
+        "WARMCRON_HISTORY_DAYS": "30",
+        "WARMCRON_HISTORY_RUNS": "250000",
+        "WARMCRON_HISTORY_LOG_DAYS": "7",
+        "WARMCRON_HISTORY_LOG_LINES": "500000",
+        "WARMCRON_HISTORY_SQLITE_MEGABYTES": "800",
         "WARMCRON_LOG_LEVEL": "info",
         "WARMCRON_LOG_FORMAT": "json",
     }
+
+
+def test_a_history_url_with_a_password_comes_from_a_file(helm: Helm) -> None:
+    spec = operator(helm.render("--set", "history.existingSecret=db,history.secretKey=dsn"))
+    (container,) = spec["containers"]
+    assert env(container)["WARMCRON_HISTORY_URL"] == ""
+    folder, _, name = env(container)["WARMCRON_HISTORY_URL_FILE"].rpartition("/")
+    volumes = {one["name"]: one for one in spec["volumes"]}
+    (mount,) = [one for one in container["volumeMounts"] if one["mountPath"] == folder]
+    secret = volumes[mount["name"]]["secret"]
+    assert (secret["secretName"], secret["items"]) == ("db", [{"key": "dsn", "path": name}])
+
+
+def test_the_file_of_the_history_stops_growing_before_its_volume_is_full(helm: Helm) -> None:
+    spec = operator(helm.render("--set", "history.sqliteMegabytes=500"))
+    (container,) = spec["containers"]
+    volumes = {one["name"]: one for one in spec["volumes"]}
+    assert volumes["history"]["emptyDir"] == {"sizeLimit": "756Mi"}
+    assert env(container)["WARMCRON_HISTORY_SQLITE_MEGABYTES"] == "500"
 
 
 def test_the_lease_that_rbac_names_is_the_operators_and_goes_with_the_release(helm: Helm) -> None:
@@ -380,7 +405,11 @@ def test_callbacks_go_to_the_services_port(helm: Helm) -> None:
     assert env(container)["WARMCRON_CALLBACK_URL"] == f"http://warmcron.{NAMESPACE}.svc:9000"
     ports = {one["name"]: one for one in only(objects, "Service", "warmcron")["spec"]["ports"]}
     assert (ports["callbacks"]["port"], ports["callbacks"]["targetPort"]) == (9000, "callbacks")
-    assert {one["name"]: one["containerPort"] for one in container["ports"]} == {"http": 8080, "callbacks": 8081}
+    assert {one["name"]: one["containerPort"] for one in container["ports"]} == {
+        "http": 8080,
+        "callbacks": 8081,
+        "api": 8082,
+    }
 
 
 def test_a_new_replica_is_warm_before_an_old_one_goes(helm: Helm) -> None:
@@ -445,7 +474,7 @@ def test_user_labels_and_annotations_never_replace_ours(helm: Helm) -> None:
 
 def test_the_network_policy_lets_in_workers_and_replicas_only(helm: Helm) -> None:
     spec = only(helm.render("--set", "networkPolicy.enabled=true"), "NetworkPolicy", "warmcron")["spec"]
-    callbacks, http = spec["ingress"]
+    callbacks, http, api = spec["ingress"]
     workers = {"matchExpressions": [{"key": "warmcron.dev/pool", "operator": "Exists"}]}
     assert callbacks["from"] == [
         {"namespaceSelector": {}, "podSelector": workers},
@@ -453,6 +482,7 @@ def test_the_network_policy_lets_in_workers_and_replicas_only(helm: Helm) -> Non
     ]
     assert callbacks["ports"] == [{"protocol": "TCP", "port": "callbacks"}]
     assert http == {"ports": [{"protocol": "TCP", "port": "http"}]}
+    assert api == {"ports": [{"protocol": "TCP", "port": "api"}]}
     assert spec["policyTypes"] == ["Ingress", "Egress"]
     assert all(rule for rule in spec["egress"])
 

@@ -183,6 +183,7 @@ class World:
             spec=None if isinstance(found, Problem) else found,
             problem=found if isinstance(found, Problem) else None,
             trigger=self._trigger(raw),
+            cancel=translate.cancel(raw),
             written=written or {},
         )
         return uid

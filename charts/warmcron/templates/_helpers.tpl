@@ -162,6 +162,22 @@ capabilities:
   value: /var/run/secrets/warmcron/callback-key
 - name: WARMCRON_SIGNING_KEYS_DIR
   value: /var/run/secrets/warmcron-signing
+- name: WARMCRON_HISTORY_URL
+  value: {{ ternary "" .Values.history.url (not (empty .Values.history.existingSecret)) | quote }}
+{{- if .Values.history.existingSecret }}
+- name: WARMCRON_HISTORY_URL_FILE
+  value: /var/run/secrets/warmcron-history/url
+{{- end }}
+- name: WARMCRON_HISTORY_DAYS
+  value: {{ .Values.history.days | quote }}
+- name: WARMCRON_HISTORY_RUNS
+  value: {{ int64 .Values.history.runs | quote }}
+- name: WARMCRON_HISTORY_LOG_DAYS
+  value: {{ .Values.history.logDays | quote }}
+- name: WARMCRON_HISTORY_LOG_LINES
+  value: {{ int64 .Values.history.logLines | quote }}
+- name: WARMCRON_HISTORY_SQLITE_MEGABYTES
+  value: {{ int64 .Values.history.sqliteMegabytes | quote }}
 - name: WARMCRON_LOG_LEVEL
   value: {{ .Values.logLevel | quote }}
 - name: WARMCRON_LOG_FORMAT

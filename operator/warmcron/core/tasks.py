@@ -185,6 +185,7 @@ class Task:
     trigger: Trigger | None
     history: History
     version: str = ""  # resourceVersion at which the history was read; empty where nobody counts versions
+    cancel: str = ""  # the run that somebody wants to end
     next_tick: int | None = None
     due: float = NEVER
     # Kept small: a deque of nothing is 760 bytes, a set of nothing 216, and 100,000 tasks have them.

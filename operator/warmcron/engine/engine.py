@@ -82,21 +82,23 @@ class Engine:
         trigger: Trigger | None,
         written: status.Json,
         version: str = "",
+        cancel: str = "",
     ) -> None:
         """A ScheduledTask exists as described. `written` is its status: a leader believes only its own memory."""
         task = self.tasks.get(ref.uid)
         if task is None or not self._opened(task):
             self.tasks.forget(ref.uid)
             history = status.restore(written, created=created)
-            task = Task(ref, generation, created, spec, problem, trigger, history, version)
+            task = Task(ref, generation, created, spec, problem, trigger, history, version, cancel)
             self.tasks.put(task)
             if self._opened(task):
                 self._restore(task, ())
             return
-        task.trigger, task.version = trigger, version
+        task.trigger, task.version, task.cancel = trigger, version, cancel
         if generation != task.generation:
             self._edit(task, generation, spec, problem)
         self._ticks.pull_trigger(task)
+        self._pull_cancel(task)
 
     def forget_task(self, uid: str) -> None:
         """The object is deleted: what runs is told to stop, and nothing is written about it any more."""
@@ -313,9 +315,16 @@ class Engine:
                 self.runner.adopt(found.run, found.event)
         history.active = ()  # from here on the runner knows better
         self._ticks.pull_trigger(task)
+        self._pull_cancel(task)
         self._ticks.settle(task, now)
         self._ticks.serve_queue(task, now)
         self._recorder.note(task.ref.uid, urgent=True)
+
+    def _pull_cancel(self, task: Task) -> None:
+        """A run that somebody wants to end. The annotation stays; a run id never comes back."""
+        run = self.runner.runs.get(task.cancel)
+        if run and run.task.uid == task.ref.uid and run.state is not runs.State.CANCELLING:
+            self.runner.feed(run, runs.CancelAsked("CancelledByUser"))
 
     def _ready_workers(self, task: Task) -> int:
         return self.pool.ready_count(task.spec.pool) if task.spec else 0

@@ -29,6 +29,7 @@ from warmcron.errors import ConfigError, HistoryError
 log = structlog.get_logger("warmcron.history")
 
 READERS: Final = 4
+PAGE_BYTES: Final = 4096  # SQLite's own default
 READ_SECONDS: Final = 5.0
 WRITE_SECONDS: Final = 30.0
 CONNECT_SECONDS: Final = 3.0
@@ -66,10 +67,11 @@ class Database:
 
     Args:
         url: as `parse` returns it.
+        megabytes: size at which a SQLite file grows no further; 0 for none.
     """
 
-    def __init__(self, url: URL) -> None:
-        self._url = url
+    def __init__(self, url: URL, *, megabytes: int = 0) -> None:
+        self._url, self._pages = url, megabytes * 1024 * 1024 // PAGE_BYTES
         self.sqlite = url.get_backend_name() == "sqlite"
         self._writer: AsyncEngine | None = None
         self._reader: AsyncEngine | None = None
@@ -99,6 +101,17 @@ class Database:
         if self._lock:
             self._lock.close()
             self._lock = None
+
+    async def filled(self) -> float:
+        """How full a SQLite file is of what it may hold, from 0 to 1; 0 where there is no limit."""
+        if not self._pages:
+            return 0.0
+        async with self.read() as connection:
+            pages, free = [
+                int((await connection.exec_driver_sql(f"PRAGMA {name}")).scalar() or 0)
+                for name in ("page_count", "freelist_count")
+            ]
+        return (pages - free) / self._pages
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
@@ -147,7 +160,10 @@ class Database:
             self._url.set(database=str(path)), poolclass=AsyncAdaptedQueuePool, pool_size=1, max_overflow=0
         )
         # WAL with NORMAL: a killed process loses nothing that was committed, a power cut at most the last moments.
-        _on_connect(self._writer, "PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL", "PRAGMA busy_timeout=5000")
+        settings = ["journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000", "journal_size_limit=67108864"]
+        if self._pages:
+            settings.append(f"max_page_count={self._pages}")
+        _on_connect(self._writer, *(f"PRAGMA {setting}" for setting in settings))
         self._reader = create_async_engine(
             f"sqlite+aiosqlite:///file:{quote(str(path))}?mode=ro&uri=true",
             poolclass=AsyncAdaptedQueuePool,

@@ -75,7 +75,7 @@ class History:
         herd: Callable[[], bool],
         registry: CollectorRegistry,
     ) -> None:
-        self._database = Database(parse(url))
+        self._database = Database(parse(url), megabytes=limits.megabytes)
         self._leading, self._herd = leading, herd
         self._some = asyncio.Event()
         self._one_by_one = 0  # how many writes more take a single row of each kind
@@ -92,11 +92,17 @@ class History:
         return self._database.shared
 
     async def run(self) -> None:
-        """Writes and purges until cancelled."""
-        await self._until_open()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._write())
-            group.create_task(self._purge())
+        """Writes and purges until cancelled. A fault of ours in here must not end the operator: it starts over."""
+        while True:
+            try:
+                await self._until_open()
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._write())
+                    group.create_task(self._purge())
+            except Exception:
+                self._figures.up.set(0)
+                log.exception("history starts over")
+            await asyncio.sleep(PAUSE_MAX)
 
     async def close(self, seconds: float) -> None:
         """Writes what is left, as far as that is done in so many seconds, and disconnects."""

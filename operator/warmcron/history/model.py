@@ -107,7 +107,7 @@ class RunFilter:
     Attributes:
         namespaces: None for every namespace.
         text: found in the run's id, task, reason, or in one of its log lines. In reasons and lines it is sought by
-            words: each word of it must begin one of theirs, in any order.
+            words, in any order; a single word may be the beginning of one.
         since, until: bounds of the scheduled time, [since, until).
     """
 

@@ -19,11 +19,11 @@ Where = sa.ColumnElement[bool]
 
 RUN_ID: Final = re.compile(r"[0-9a-f-]{8,36}")
 WORD: Final = re.compile(r"[^\W_]+")
-# Words this short must match whole: as a beginning they would match half of everything.
+# A word this short is no beginning: it would be one of half of everything.
 SHORT: Final = 3
 MOST_WORDS: Final = 10
 # A search looks at the newest so many lines that match.
-CANDIDATES: Final = 5000
+CANDIDATES: Final = 2000
 # So many tasks that have the text in their name are looked up one by one; more are found by reading on.
 FEW_NAMES: Final = 20
 # Of a task's name in a million runs and of a state, the planner of SQLite cannot know which is rare: we say it.
@@ -124,15 +124,18 @@ def contains(column: sa.ColumnElement[str], text: str) -> Where:
     return column.icontains(text.strip(), autoescape=True)
 
 
-def lines_like(wanted: RunFilter, *, sqlite: bool) -> Select | None:
-    """Runs with a line that has the words, by the newest lines; None if there are no words to seek."""
+def lines_like(wanted: RunFilter, *, sqlite: bool, whole: bool) -> Select | None:
+    """Runs of the newest lines that have the words; None if there are no words to seek.
+
+    With `whole` every word is one of the line's; without it a single word may also be the beginning of one.
+    """
     sought = words(wanted.text)
-    if not sought:
+    if not sought or not (whole or (len(sought) == 1 and len(sought[0]) >= SHORT)):
         return None
     # A line arrives after its run was scheduled, so the beginning of the range holds for lines, too.
     first = int((wanted.since or 0.0) * 1_000_000)
     if sqlite:
-        phrase = " AND ".join(f'"{word}"*' if len(word) >= SHORT else f'"{word}"' for word in sought)
+        phrase = " AND ".join(f'"{word}"' for word in sought) + ("" if whole else "*")
         matching = (
             sa.select(WORDS.c.rowid)
             .where(sa.text("lines_words MATCH :phrase").bindparams(phrase=phrase), WORDS.c.rowid >= first)
@@ -140,28 +143,32 @@ def lines_like(wanted: RunFilter, *, sqlite: bool) -> Select | None:
             .limit(CANDIDATES)
             .subquery()
         )
-        return sa.select(LINES.c.run_id).distinct().join(matching, matching.c.rowid == LINES.c.id)
-    query = " & ".join(f"{word}:*" if len(word) >= SHORT else word for word in sought)
+        return sa.select(LINES.c.run_id).join(matching, matching.c.rowid == LINES.c.id)
+    query = " & ".join(sought) + ("" if whole else ":*")
     vector = sa.func.to_tsvector(
         sa.literal_column("'simple'"),
         sa.func.regexp_replace(
             LINES.c.text, sa.literal_column("'[^[:alnum:]]+'"), sa.literal_column("' '"), sa.literal_column("'g'")
         ),
     )
-    matching = (
+    return (
         sa.select(LINES.c.run_id)
         .where(vector.op("@@")(sa.func.to_tsquery(sa.literal_column("'simple'"), query)), LINES.c.id >= first)
         .order_by(LINES.c.id.desc())
         .limit(CANDIDATES)
-        .subquery()
     )
-    return sa.select(matching.c.run_id).distinct()
 
 
-def recent(uids: Sequence[str], limit: int) -> Select:
-    """The last runs of each of these tasks."""
-    each = [_newest(sa.select(RUNS).where(RUNS.c.task_uid == uid), RUNS, limit).subquery() for uid in uids]
-    return sa.select(sa.union_all(*(sa.select(one) for one in each)).subquery())
+def recent(uids: Sequence[str], limit: int) -> sa.TextClause:
+    """The last runs of each of these tasks. As text: SQLAlchemy takes 100 ms to put fifty parts together."""
+    columns = ", ".join(f'"{name}"' for name in RUNS.columns.keys())  # noqa: SIM118 - a collection of columns
+    parts = [
+        f"SELECT * FROM (SELECT {columns} FROM runs WHERE task_uid = :uid{number} "  # noqa: S608 - names of ours
+        f"ORDER BY scheduled DESC, run_id DESC LIMIT :most) AS part{number}"
+        for number in range(len(uids))
+    ]
+    values: dict[str, Any] = {f"uid{number}": uid for number, uid in enumerate(uids)}
+    return sa.text(" UNION ALL ".join(parts)).bindparams(most=limit, **values)
 
 
 def counts(namespaces: tuple[str, ...] | None, since: float) -> Select:

@@ -104,9 +104,15 @@ class StoreReader:
         """Runs found by their id, their task's name, or the words of their outcome and of their lines."""
         sqlite = self._database.sqlite
         ids: set[str] = set()
-        for statement in (queries.id_like(wanted.text), queries.lines_like(wanted, sqlite=sqlite)):
-            if statement is not None:
-                ids.update((await connection.execute(statement)).scalars())
+        if (alike := queries.id_like(wanted.text)) is not None:
+            ids.update((await connection.execute(alike)).scalars())
+        for whole in (True, False):
+            # Beginnings of words only where whole words are not common: all lines of a common beginning are read.
+            if (having := queries.lines_like(wanted, sqlite=sqlite, whole=whole)) is not None:
+                lines = list((await connection.execute(having)).scalars())
+                ids.update(lines)
+                if len(lines) == queries.CANDIDATES:
+                    break
         places: list[tuple[float, str]] = []
         known = sorted(ids)
         for start in range(0, len(known), IDS_AT_ONCE):

@@ -13,16 +13,22 @@ from warmcron.history.schema import ATTEMPTS, LINES, RUNS
 # Rows of one transaction: on SQLite a new record waits for it, about 20 ms.
 BATCH: Final = 500
 MICRO: Final = 1_000_000
+CROWDED: Final = 0.9
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What is kept: runs that are younger than `seconds`, and at most so many; the same for log lines."""
+    """What is kept: runs that are younger than `seconds`, and at most so many; the same for log lines.
+
+    Attributes:
+        megabytes: size of a SQLite file; when nine tenths are used, the oldest tenth of everything goes. 0 for none.
+    """
 
     seconds: float
     runs: int
     line_seconds: float
     lines: int
+    megabytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +48,13 @@ class Retention:
     async def bounds(self, now: float) -> Bounds:
         """Up to where everything goes."""
         limits = self._limits
+        crowded = await self._database.filled() > CROWDED
         async with self._database.read() as connection:
             line = await _nth(connection, sa.select(LINES.c.id).order_by(LINES.c.id.desc()), limits.lines)
             run = await _nth(connection, sa.select(RUNS.c.scheduled).order_by(RUNS.c.scheduled.desc()), limits.runs)
+            if crowded:
+                line = max(line or 0, await _tenth(connection, LINES.c.id))
+                run = max(run or 0.0, await _tenth(connection, RUNS.c.scheduled))
         return Bounds(
             run=max(now - limits.seconds, run or 0.0),
             line=max(int((now - limits.line_seconds) * MICRO), int(line or 0)),
@@ -81,3 +91,9 @@ async def _nth(connection: AsyncConnection, newest: sa.Select[Any], count: int) 
     """The value behind the `count` newest; None when there are not so many."""
     found: float | None = (await connection.execute(newest.offset(count).limit(1))).scalar()
     return found
+
+
+async def _tenth(connection: AsyncConnection, column: sa.Column[Any]) -> float:
+    """The value behind the oldest tenth."""
+    count = int((await connection.execute(sa.select(sa.func.count()).select_from(column.table))).scalar() or 0)
+    return await _nth(connection, sa.select(column).order_by(column), count // 10) or 0.0

@@ -4,6 +4,7 @@ The `kubernetes` package costs two to three times the CPU for each call (docs/ad
 status write per run makes that the operator's largest expense.
 """
 
+import dataclasses
 import json
 import logging
 import time
@@ -38,6 +39,24 @@ def connect() -> kopf.ConnectionInfo:
     if found is None:
         raise ConfigError("no cluster: neither a service account is mounted nor does KUBECONFIG name a file")
     return found
+
+
+def nobody(connection: kopf.ConnectionInfo) -> kopf.ConnectionInfo:
+    """The same API server with nothing that says who we are.
+
+    For requests of others: the server believes a client certificate before it looks at a bearer token.
+    """
+    return dataclasses.replace(
+        connection,
+        scheme=None,
+        token=None,
+        username=None,
+        password=None,
+        certificate_path=None,
+        certificate_data=None,
+        private_key_path=None,
+        private_key_data=None,
+    )
 
 
 class KubeClient:
@@ -82,6 +101,14 @@ class KubeClient:
         """
         return await self._send("PATCH", path, body=body, content_type=MERGE_PATCH)
 
+    async def as_caller(self, token: str, method: str, path: str, body: Json) -> Json:
+        """A request of somebody else's, with their own bearer token: creates (POST) or merges (PATCH)."""
+        if not token:  # never ours in its place
+            raise KubeError(f"{method} {path}: no token", status=401)
+        content_type = MERGE_PATCH if method == "PATCH" else "application/json"
+        text = json.dumps(body).encode()
+        return dict(json.loads(await self._send(method, path, body=text, content_type=content_type, token=token)))
+
     async def pages(self, path: str, **params: str) -> AsyncIterator[Json]:
         """A list in pages. A `continue` token that has expired ends it with KubeError 410: begin again."""
         token = ""
@@ -115,7 +142,12 @@ class KubeClient:
             raise KubeError(f"GET {path}: no answer: {error or type(error).__name__}") from error
 
     async def _call(
-        self, method: str, path: str, *, params: dict[str, str] | None = None, body: bytes | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        params: dict[str, str] | None = None,
+        body: bytes | None = None,
     ) -> Json:
         return dict(json.loads(await self._send(method, path, params=params, body=body)))
 
@@ -127,8 +159,10 @@ class KubeClient:
         params: dict[str, str] | None = None,
         body: bytes | None = None,
         content_type: str = "application/json",
+        token: str = "",
     ) -> bytes:
-        headers = {**self._authorization(), "accept": "application/json"}
+        who = {"authorization": f"Bearer {token}"} if token else self._authorization()
+        headers = {**who, "accept": "application/json"}
         if body is not None:
             headers["content-type"] = content_type
         try:

@@ -13,6 +13,7 @@ from warmcron.core.pool import Address, Worker
 from warmcron.core.tasks import NEVER, PoolKey, Problem, TaskRef, TaskSpec, Trigger
 from warmcron.errors import SpecError
 from warmcron.spec.task import (
+    CANCEL_ANNOTATION,
     MAX_PAYLOAD_BYTES,
     POOL_LABEL,
     TRIGGER_ANNOTATION,
@@ -129,6 +130,12 @@ def _schedule_text(model: ScheduledTaskSpec) -> str:
     """All that decides which ticks there are: a change of it is an edit of the schedule."""
     literal = model.daylight_saving_policy is DaylightSavingPolicy.LITERAL
     return f"{model.schedule} {model.time_zone}{' Literal' if literal else ''}"
+
+
+def cancel(raw: Json) -> str:
+    """The id of the run that the annotations ask to end; empty for none."""
+    value = (raw["metadata"].get("annotations") or {}).get(CANCEL_ANNOTATION)
+    return value if isinstance(value, str) else ""
 
 
 def trigger(raw: Json) -> Trigger | None:

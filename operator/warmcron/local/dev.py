@@ -244,7 +244,7 @@ class Dev:
         self._hub.task_seen(raw)
 
     def _forget(self, uid: str) -> None:
-        self.engine.forget_task(uid)
+        self._hub.task_gone(uid)
 
     def _name_of(self, run_id: str) -> str:
         run = self.engine.runner.runs.get(run_id)

@@ -12,6 +12,7 @@ KIND: Final = "ScheduledTask"
 PLURAL: Final = "scheduledtasks"
 POOL_LABEL: Final = f"{GROUP}/pool"
 TRIGGER_ANNOTATION: Final = f"{GROUP}/trigger"
+CANCEL_ANNOTATION: Final = f"{GROUP}/cancel"
 TRIGGER_PAYLOAD_ANNOTATION: Final = f"{GROUP}/trigger-payload"
 
 MAX_PAYLOAD_BYTES: Final = 64 * 1024

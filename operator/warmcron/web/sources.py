@@ -14,7 +14,15 @@ from warmcron.errors import WarmcronError
 
 
 class OrderError(WarmcronError):
-    """What was asked for was refused; the message says by whom and why, for the user to read."""
+    """What was asked for was refused; the message says by whom and why, for the user to read.
+
+    Attributes:
+        status: the HTTP status that says the same.
+    """
+
+    def __init__(self, message: str = "", *, status: int = 403) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class Flag(StrEnum):

@@ -249,3 +249,22 @@ def test_a_pod_that_moves_to_another_pool_keeps_the_runs_it_has() -> None:
     w.engine.forget_worker(f"uid-{pod}", "Evicted")
     assert len(w.sent()) == 2
     assert w.status(uid)["active"][0]["reason"] == "Evicted"
+
+
+def test_a_run_that_is_named_by_the_cancel_annotation_is_told_to_stop() -> None:
+    world = World()
+    world.worker()
+    uid = world.task()
+    world.pass_time(10)
+    (request,) = world.sent()
+    world.answer(request, runs.Accepted())
+
+    world.task(uid=uid, annotations={"warmcron.dev/cancel": "another"})
+    assert not world.sent("cancel")
+    for _ in range(2):  # the annotation stays, and comes again with every event of the object
+        world.task(uid=uid, annotations={"warmcron.dev/cancel": request.run_id})
+    world.answer(request, runs.Finished(runs.Outcome.CANCELLED))
+
+    assert len(world.sent("cancel")) == 1
+    assert world.status(uid)["recentRuns"][0]["outcome"] == "Cancelled"
+    assert world.status(uid)["recentRuns"][0]["reason"] == "CancelledByUser"

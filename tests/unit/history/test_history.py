@@ -10,12 +10,14 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from fakes.postgres import Postgres
-from unit.history.builders import line, run, run_id
+from unit.history.builders import NOW, batch, line, run, run_id
 from warmcron.errors import ConfigError, HistoryError
 from warmcron.history.database import Database, parse
 from warmcron.history.history import History
 from warmcron.history.model import RunFilter
-from warmcron.history.retention import Limits
+from warmcron.history.reader import StoreReader
+from warmcron.history.retention import Limits, Retention
+from warmcron.history.store import Store
 
 LIMITS = Limits(seconds=1e9, runs=10_000, line_seconds=1e9, lines=10_000)
 
@@ -190,3 +192,27 @@ async def test_an_older_version_reads_what_a_newer_one_has_made(tmp_path: Path) 
 def test_a_url_that_cannot_be_used_is_the_installers_fault(url: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         parse(url)
+
+
+async def test_a_file_that_may_grow_no_further_loses_what_is_oldest_and_takes_what_is_new(tmp_path: Path) -> None:
+    limits = Limits(seconds=1e9, runs=100_000, line_seconds=1e9, lines=100_000, megabytes=1)
+    database = Database(parse(f"sqlite:///{tmp_path}/h.db"), megabytes=1)
+    await database.open()
+    store, retention = Store(database), Retention(database, limits)
+    refused = 0
+    for number in range(60):
+        rows = batch(run(number), *(line("x " * 4000, number, index=index) for index in range(5)))
+        try:
+            await store.write(rows)
+        except HistoryError:
+            refused += 1
+        bounds = await retention.bounds(NOW)
+        while await retention.step(bounds):
+            pass
+
+    found = (await StoreReader(database).runs(RunFilter(), limit=100)).rows
+    await database.close()
+    assert found[0].run_id == run_id(59)
+    assert found[-1].run_id > run_id(0)
+    assert refused < 5
+    assert (tmp_path / "h.db").stat().st_size <= 1024 * 1024

@@ -88,7 +88,7 @@ async def test_a_new_leader_does_not_wipe_out_what_the_one_before_knew(kept: Kep
         (RunFilter(text="t2"), [4, 2]),  # part of a task's name
         (RunFilter(text="00000000-0000-0000-0000-000000000003"), [3]),
         (RunFilter(text="TIMEOUT"), [5, 2]),  # the beginning of a word of a line, and of a reason
-        (RunFilter(text="timeout order"), [2]),  # every word
+        (RunFilter(text="order timeout"), [2]),  # every word
         (RunFilter(text="timeout", namespaces=("b",)), [5]),
         (RunFilter(text="timeout", pod="pod-x", states=("Failed",)), [5, 2]),
         (RunFilter(text="100%_'\""), []),  # nothing in it is an operator of SQL or of the search

@@ -1,0 +1,64 @@
+"""What stands before the API: a limit to what is sent, and where nobody logs in, the refusal of other sites' pages."""
+
+from collections.abc import MutableMapping
+from typing import Any, Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from warmcron.web.guard import BODY_LIMIT, HEADERS, same_origin
+
+SAFE: Final = ("GET", "HEAD")
+
+
+class Bounded:
+    """An ASGI application with bounds.
+
+    Args:
+        hosts: the host names by which it may be addressed; None for any, where every request brings a token.
+    """
+
+    def __init__(self, app: ASGIApp, *, hosts: frozenset[str] | None) -> None:
+        self._app, self._hosts = app, hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def guarded(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("cache-control", "no-store")
+            await send(message)
+
+        await (self._refusal(scope) or self._app)(scope, receive, guarded)
+
+    def _refusal(self, scope: Scope) -> JSONResponse | None:
+        headers = Headers(scope=scope)
+        if self._hosts is not None and not self._ours(scope, headers):
+            return _answer(421, "wrong-host", "this API answers to the machine's own names and its own pages only")
+        length = headers.get("content-length", "0")
+        if "transfer-encoding" in headers or not length.isdecimal():
+            return _answer(411, "length-required", "say how long the body is")
+        if int(length) > BODY_LIMIT:
+            return _answer(413, "too-large", f"a body has at most {BODY_LIMIT} bytes")
+        return None
+
+    def _ours(self, scope: Scope, headers: Headers) -> bool:
+        # A page elsewhere could point a name of its own at this machine, or make a browser send it an order.
+        host = headers.get("host", "").rpartition("]")[0].strip("[") or headers.get("host", "").partition(":")[0]
+        return (
+            self._hosts is not None
+            and host.lower() in self._hosts
+            and (scope["method"] in SAFE or same_origin(headers))
+        )
+
+
+def _answer(status: int, name: str, detail: str) -> JSONResponse:
+    body = {"type": f"urn:warmcron:problem:{name}", "title": name, "status": status, "detail": detail}
+    return JSONResponse(body, status_code=status, media_type="application/problem+json")

@@ -1,0 +1,71 @@
+"""The API and the dashboard of one replica in a cluster: Kubernetes says who asks, and its objects take the orders."""
+
+from urllib.parse import urlsplit
+
+import kopf
+
+from warmcron.api.app import Sources, create
+from warmcron.api.serving import ByTheLeader, Server
+from warmcron.config import Settings
+from warmcron.history.history import History
+from warmcron.history.nothing import NothingKept
+from warmcron.hub import Hub, WallClock
+from warmcron.kube.callers import Callers
+from warmcron.kube.client import KubeClient, nobody
+from warmcron.kube.elector import Elector
+from warmcron.kube.orders import KubeOrders
+from warmcron.web.app import app as dashboard
+
+CALLER_SECONDS = 10.0
+CALLERS_AT_ONCE = 20
+
+
+class Port:
+    """The port `api` of one replica. Nothing is answered before `start`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        connection: kopf.ConnectionInfo,
+        hub: Hub,
+        elector: Elector,
+        history: History | None,
+    ) -> None:
+        self._settings, self._elector = settings, elector
+        self._shared = history is not None and history.shared
+        self._client = KubeClient(nobody(connection), timeout=CALLER_SECONDS, limit=CALLERS_AT_ONCE)
+        engine = hub.engine
+        reader = history.reader if history else NothingKept()
+        sources = Sources(
+            live=hub.memory,
+            reader=reader,
+            orders=KubeOrders(client=self._client, reader=reader),
+            guard=Callers(client=self._client, namespaces=lambda: {task.ref.namespace for task in engine.tasks}),
+        )
+        pages = dashboard(
+            live_source=sources.live,
+            reader=reader,
+            orders_to=sources.orders,
+            guarded_by=sources.guard,
+            clock=WallClock(),
+        )
+        app = ByTheLeader(create(sources, pages=pages), leader=self._leader)
+        self._server = Server(app, host=settings.bind_address, port=settings.api_port)
+
+    def start(self) -> None:
+        """Answers from now on."""
+        self._server.start()
+
+    async def close(self) -> None:
+        """Ends what is under way."""
+        await self._server.close()
+        await self._client.close()
+
+    def _leader(self) -> str:
+        """Where questions are answered that this replica has no rows for; empty if it answers itself."""
+        if self._shared or self._elector.may_send():
+            return ""
+        host = urlsplit(self._elector.leader_address).hostname or ""
+        place = f"[{host}]" if ":" in host else host
+        return f"http://{place}:{self._settings.api_port}" if host else ""

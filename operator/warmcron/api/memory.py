@@ -1,0 +1,188 @@
+"""The engine's tasks and workers as the API and the pages show them. It changes nothing.
+
+A row is made again only after its task has changed: 10,000 tasks are not put into rows for every look at a list.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from warmcron.core import times
+from warmcron.core.pool import Worker
+from warmcron.core.tasks import Task, TaskSpec
+from warmcron.engine import Engine
+from warmcron.web.sources import Condition, Flag, TaskDetail, TaskRow, WorkerRow
+
+# The fields of a spec as its manifest names them, in its order, and where they are once parsed.
+SETTINGS: Final[tuple[tuple[str, Callable[[TaskSpec], Any]], ...]] = (
+    ("schedule", lambda spec: _schedule(spec)[0]),
+    ("timeZone", lambda spec: _schedule(spec)[1]),
+    ("suspend", lambda spec: spec.suspend),
+    ("startingDeadlineSeconds", lambda spec: spec.starting_deadline),
+    ("missedRunPolicy", lambda spec: spec.missed_runs.value),
+    ("maxMissedRuns", lambda spec: spec.max_missed),
+    ("concurrencyPolicy", lambda spec: spec.concurrency.value),
+    ("maxQueuedRuns", lambda spec: spec.max_queued),
+    ("jitterSeconds", lambda spec: spec.jitter),
+    ("pool", lambda spec: spec.pool.name),
+    ("routingPolicy", lambda spec: spec.routing.value),
+    ("handler", lambda spec: spec.handler),
+    ("deliveryPolicy", lambda spec: spec.delivery.value),
+    ("activeDeadlineSeconds", lambda spec: spec.active_deadline),
+    ("attemptDeadlineSeconds", lambda spec: spec.attempt_deadline),
+    ("backoffLimit", lambda spec: spec.backoff_limit),
+    ("backoff", lambda spec: f"{spec.backoff_initial:g} s × {spec.backoff_multiplier:g} ≤ {spec.backoff_max:g} s"),
+    ("noWorkerPolicy", lambda spec: spec.no_worker.value),
+    ("suspendAfterFailures", lambda spec: spec.suspend_after_failures),
+    ("historyLimit", lambda spec: spec.history_limit),
+)
+
+
+class Memory:
+    """Reads one engine; fits `web.sources.Live`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._rows: dict[str, TaskRow] = {}
+        self._uids: dict[tuple[str, str], str] = {}
+        self._stale: set[str] = set()
+
+    def note(self, uid: str) -> None:
+        """This task has changed, has come, or is gone."""
+        self._stale.add(uid)
+
+    async def tasks(self, namespaces: tuple[str, ...] | None) -> Sequence[TaskRow]:
+        """Every task, in any order."""
+        self._freshen()
+        rows = self._rows.values()
+        return list(rows) if namespaces is None else [row for row in rows if row.namespace in namespaces]
+
+    async def task(self, namespace: str, name: str) -> TaskDetail | None:
+        """One task."""
+        self._freshen()
+        uid = self._uids.get((namespace, name))
+        task = self._engine.tasks.get(uid) if uid else None
+        return _detail(task, self._rows[task.ref.uid]) if task else None
+
+    async def workers(self, namespaces: tuple[str, ...] | None) -> Sequence[WorkerRow]:
+        """Every worker, in any order."""
+        workers = self._engine.pool.all()
+        return [_worker(each) for each in workers if namespaces is None or each.pool.namespace in namespaces]
+
+    def _freshen(self) -> None:
+        stale, self._stale = self._stale, set()
+        for uid in stale:
+            if old := self._rows.pop(uid, None):
+                self._uids.pop((old.namespace, old.name), None)
+            if task := self._engine.tasks.get(uid):
+                self._rows[uid] = _row(task)
+                self._uids[task.ref.namespace, task.ref.name] = uid
+
+
+def _row(task: Task) -> TaskRow:
+    spec, history = task.spec, task.history
+    text, zone = _schedule(spec) if spec else ("", "UTC")
+    flags = _flags(task)
+    active = tuple(sorted(task.active)) or tuple(record.run_id for record in history.active)
+    return TaskRow(
+        uid=task.ref.uid,
+        namespace=task.ref.namespace,
+        name=task.ref.name,
+        schedule=text,
+        zone=zone,
+        plan=spec.schedule if spec else None,
+        pool=spec.pool.name if spec else "",
+        handler=spec.handler if spec else "",
+        flags=flags,
+        message=_message(task, flags),
+        next=float(task.next_tick) if task.next_tick is not None else None,
+        last=float(history.cursor) if history.cursor > history.schedule_changed else None,
+        failures=history.consecutive_failures,
+        active=active,
+    )
+
+
+def _schedule(spec: TaskSpec) -> tuple[str, str]:
+    """The expression and the zone, which the parsed spec has in one text, with a word for the days of clock changes."""
+    text, _, zone = spec.schedule_text.removesuffix(" Literal").rpartition(" ")
+    return text, zone
+
+
+def _flags(task: Task) -> frozenset[Flag]:
+    """Everything that can be said of it; `Scheduled` when that is all there is to say."""
+    available = task.history.conditions.get("WorkersAvailable")
+    found = {
+        Flag.INVALID: task.problem is not None,
+        Flag.FAILING: task.history.consecutive_failures > 0,
+        Flag.NO_WORKER: available is not None and available.status == "False",
+        Flag.HELD: task.held,
+        Flag.SUSPENDED: task.spec is not None and task.spec.suspend,
+        Flag.RUNNING: bool(task.active or task.history.active),
+    }
+    return frozenset(flag for flag, holds in found.items() if holds) or frozenset({Flag.SCHEDULED})
+
+
+def _message(task: Task, flags: frozenset[Flag]) -> str:
+    if task.problem:
+        return task.problem.message
+    conditions = task.history.conditions
+    for flag, kind in ((Flag.HELD, "Ready"), (Flag.NO_WORKER, "WorkersAvailable"), (Flag.FAILING, "LastRunSucceeded")):
+        if flag in flags and kind in conditions:
+            return conditions[kind].message
+    return ""
+
+
+def _detail(task: Task, row: TaskRow) -> TaskDetail:
+    history, spec = task.history, task.spec
+    settings = ((name, read(spec)) for name, read in SETTINGS) if spec else ()
+    return TaskDetail(
+        row=row,
+        created=float(task.created),
+        settings=tuple((name, _text(value)) for name, value in settings if value is not None),
+        payload=json.loads(spec.payload) if spec and spec.payload else None,
+        conditions=tuple(
+            Condition(kind=kind, status=each.status, reason=each.reason, message=each.message, since=each.since)
+            for kind, each in history.conditions.items()
+        ),
+        counters={
+            "succeeded": history.succeeded,
+            "failed": history.failed,
+            "skipped": history.skipped,
+            "missed": history.missed,
+        },
+        last_success=history.last_success,
+        recent=tuple(history.recent),
+    )
+
+
+def _worker(worker: Worker) -> WorkerRow:
+    return WorkerRow(
+        namespace=worker.pool.namespace,
+        pool=worker.pool.name,
+        name=worker.name,
+        uid=worker.uid,
+        state=_state(worker),
+        reason=worker.reason or worker.busy_reason,
+        runs=tuple(sorted(worker.runs)),
+        capacity=worker.concurrency,
+        handlers=None if worker.handlers is None else tuple(sorted(worker.handlers)),
+        address=f"{worker.address.ip}:{worker.address.port}" if worker.address else "",
+        started=_epoch(worker.started),
+    )
+
+
+def _state(worker: Worker) -> str:
+    if not worker.ready:
+        return "Draining" if worker.reason == "terminating" else "NotReady"
+    return "Busy" if len(worker.runs) >= worker.concurrency else "Ready"
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _epoch(text: str) -> float | None:
+    try:
+        return times.epoch(text)
+    except ValueError:
+        return None

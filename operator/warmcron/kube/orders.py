@@ -1,0 +1,84 @@
+"""Orders as patches of the object with the caller's own token: the cluster decides, and its audit log names them."""
+
+import json
+import secrets
+import time
+from typing import Any, Final
+
+from warmcron.core import times
+from warmcron.core.tasks import manual_run_id
+from warmcron.errors import KubeError
+from warmcron.history.model import Reader
+from warmcron.kube.callers import Caller
+from warmcron.kube.client import KubeClient
+from warmcron.spec.task import (
+    CANCEL_ANNOTATION,
+    GROUP,
+    MAX_PAYLOAD_BYTES,
+    PLURAL,
+    TRIGGER_ANNOTATION,
+    TRIGGER_PAYLOAD_ANNOTATION,
+    VERSION,
+)
+from warmcron.web.sources import OrderError, Viewer
+
+Json = dict[str, Any]
+
+REFUSALS: Final = (400, 401, 403, 404, 409, 422)
+
+
+class KubeOrders:
+    """Fits `web.sources.Orders`.
+
+    Args:
+        client: a client of nobody's.
+        reader: says which task a run is of.
+    """
+
+    def __init__(self, *, client: KubeClient, reader: Reader) -> None:
+        self._client, self._reader = client, reader
+
+    async def trigger(self, viewer: Viewer, namespace: str, name: str, *, payload: Json | None) -> str:
+        """Runs a task now; returns the id that the run will have."""
+        text = None if payload is None else json.dumps(payload, separators=(",", ":"))
+        if text and len(text.encode()) > MAX_PAYLOAD_BYTES:
+            raise OrderError(f"the payload has {len(text)} bytes, at most {MAX_PAYLOAD_BYTES}", status=422)
+        value = f"{times.text(time.time())}-{secrets.token_hex(4)}"
+        # Without a payload, that of an earlier trigger must go, too.
+        found = await self._annotate(
+            viewer, namespace, name, {TRIGGER_ANNOTATION: value, TRIGGER_PAYLOAD_ANNOTATION: text}
+        )
+        return manual_run_id(found["metadata"]["uid"], value)
+
+    async def suspend(self, viewer: Viewer, namespace: str, name: str, *, suspend: bool) -> None:
+        """Stops or resumes a task's schedule."""
+        await self._patch(viewer, namespace, name, {"spec": {"suspend": suspend}})
+
+    async def cancel(self, viewer: Viewer, run_id: str) -> None:
+        """Tells the run to stop."""
+        run = await self._reader.run(run_id)
+        if run is None:
+            raise OrderError(f"run {run_id} is not known", status=404)
+        if run.finished is not None:
+            raise OrderError(f"run {run_id} is over: {run.state}", status=409)
+        await self._annotate(viewer, run.namespace, run.task, {CANCEL_ANNOTATION: run_id})
+
+    async def retry(self, viewer: Viewer, run_id: str) -> str:
+        """Runs the run's task once more, with the task's payload as it is now; returns the new run's id."""
+        run = await self._reader.run(run_id)
+        if run is None:
+            raise OrderError(f"run {run_id} is not known", status=404)
+        return await self.trigger(viewer, run.namespace, run.task, payload=None)
+
+    async def _annotate(self, viewer: Viewer, namespace: str, name: str, values: dict[str, str | None]) -> Json:
+        return await self._patch(viewer, namespace, name, {"metadata": {"annotations": values}})
+
+    async def _patch(self, viewer: Viewer, namespace: str, name: str, body: Json) -> Json:
+        assert isinstance(viewer, Caller)  # noqa: S101 - they come from `Callers`
+        path = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}/{name}"
+        try:
+            return await self._client.as_caller(viewer.token, "PATCH", path, body)
+        except KubeError as error:
+            if error.status in REFUSALS:
+                raise OrderError(f"the cluster refused: {error}", status=error.status) from None
+            raise

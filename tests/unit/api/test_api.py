@@ -1,0 +1,254 @@
+"""The API over a made-up cluster: what it answers, whom it answers, and how it says no."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from fakes.asgi import Browser, Reply
+from fakes.web import NOW, FakeCluster, FakeGuard, FakeViewer, cluster
+from warmcron.api.app import Sources, create
+from warmcron.history.model import AttemptRow, RunRow
+from warmcron.web.sources import Flag
+
+EVERYBODY = "all"
+VIEWERS = {
+    "all": FakeViewer("alice"),
+    "shop": FakeViewer("bob", scope=("shop",)),
+    "none": FakeViewer("carol", scope=()),
+}
+
+
+@pytest.fixture
+def source() -> FakeCluster:
+    return cluster(10)
+
+
+@pytest.fixture
+def browser(source: FakeCluster) -> Browser:
+    return Browser(create(sources(source)))
+
+
+def sources(source: FakeCluster, guard: FakeGuard | None = None) -> Sources:
+    return Sources(live=source, reader=source.history, orders=source, guard=guard or FakeGuard(VIEWERS))
+
+
+async def get(browser: Browser, path: str, *, token: str = EVERYBODY, **headers: str) -> Reply:
+    return await browser.get(f"/api/v1{path}", authorization=f"Bearer {token}", **headers)
+
+
+async def post(browser: Browser, path: str, body: object = None, *, token: str = EVERYBODY) -> Reply:
+    text = b"" if body is None else json.dumps(body).encode()
+    headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
+    return await browser.ask("POST", f"/api/v1{path}", headers=headers, body=text)
+
+
+def problem(reply: Reply) -> tuple[int, str]:
+    assert reply.headers["content-type"] == "application/problem+json"
+    found = json.loads(reply.text)
+    assert found["status"] == reply.status
+    assert found["detail"]
+    return reply.status, found["type"].removeprefix("urn:warmcron:problem:")
+
+
+def newest(source: FakeCluster, namespace: str = "shop", *, state: str = "") -> RunRow:
+    rows = [row for row in source.history.rows.values() if row.namespace == namespace and state in ("", row.state)]
+    return max(rows, key=lambda row: row.scheduled)
+
+
+def paths() -> list[tuple[str, str]]:
+    """Every path and method that the description has."""
+    app: Any = create(sources(cluster(1)))
+    found = app._app.openapi()["paths"]
+    return [(path, method.upper()) for path, methods in found.items() for method in methods]
+
+
+@pytest.mark.parametrize(("path", "method"), paths())
+@pytest.mark.parametrize("credential", ["", "Bearer ", "Bearer nothing", "Basic YTpi", "all"])
+async def test_no_route_answers_without_a_token_that_the_cluster_accepts(
+    browser: Browser, path: str, method: str, credential: str
+) -> None:
+    headers = {"authorization": credential} if credential else {}
+    filled = path.replace("{namespace}", "shop").replace("{name}", "stock-sync").replace("{run_id}", "x")
+
+    reply = await browser.ask(method, filled, headers=headers)
+
+    assert problem(reply) == (401, "unauthorized")
+    assert reply.headers["www-authenticate"] == "Bearer"
+
+
+async def test_tasks_are_listed_filtered_and_shown(browser: Browser, source: FakeCluster) -> None:
+    every = json.loads((await get(browser, "/tasks")).text)
+    some = json.loads((await get(browser, "/tasks?q=stock&namespace=shop")).text)
+    one = json.loads((await get(browser, "/tasks/shop/stock-sync")).text)
+
+    assert (every["total"], every["page"], every["pages"]) == (10, 1, 1)
+    assert [task["name"] for task in some["items"]] == ["stock-sync"]
+    assert one["task"]["timeZone"] == "UTC"
+    assert one["task"]["nextScheduleTime"].startswith("20")
+    assert set(every["counts"]) <= {flag.value for flag in Flag}
+
+
+async def test_a_caller_sees_only_what_they_may(browser: Browser, source: FakeCluster) -> None:
+    hidden, shown = newest(source, "billing"), newest(source, "shop")
+
+    tasks = json.loads((await get(browser, "/tasks", token="shop")).text)["items"]
+    runs = json.loads((await get(browser, "/runs?namespace=billing&namespace=shop", token="shop")).text)["items"]
+    workers = json.loads((await get(browser, "/workers", token="shop")).text)["items"]
+
+    assert {each["namespace"] for each in [*tasks, *runs, *workers]} == {"shop"}
+    assert (await get(browser, f"/runs/{shown.run_id}", token="shop")).status == 200
+    for path in (f"/runs/{hidden.run_id}", f"/runs/{hidden.run_id}/logs", "/tasks/billing/invoice-mail"):
+        assert problem(await get(browser, path, token="shop")) == (404, "not-found")
+    for path in (f"/runs/{hidden.run_id}/retry", "/tasks/billing/invoice-mail/trigger"):
+        assert problem(await post(browser, path, token="shop")) == (404, "not-found")
+    assert json.loads((await get(browser, "/runs", token="none")).text)["items"] == []
+    assert source.orders == []
+
+
+async def test_a_run_comes_with_its_attempts_and_why_each_pod_was_chosen(browser: Browser, source: FakeCluster) -> None:
+    run = newest(source)
+    source.history.attempt_rows[run.run_id] = [
+        AttemptRow(
+            run_id=run.run_id,
+            attempt=1,
+            pod_name="python-0",
+            pod_uid="uid-0",
+            epoch=3,
+            sent=NOW,
+            answer="Finished",
+            chosen_by="LeastLoaded",
+            filtered=(("python-1", "not ready"),),
+        )
+    ]
+
+    found = json.loads((await get(browser, f"/runs/{run.run_id}")).text)
+
+    assert found["run"]["runId"] == run.run_id
+    (attempt,) = found["attempts"]
+    assert (attempt["podUID"], attempt["chosenBy"], attempt["epoch"]) == ("uid-0", "LeastLoaded", 3)
+    assert attempt["filtered"] == [{"podName": "python-1", "reason": "not ready"}]
+
+
+async def test_runs_are_filtered_and_paged(browser: Browser, source: FakeCluster) -> None:
+    first = json.loads((await get(browser, "/runs?state=Failed&state=Skipped&limit=2")).text)
+    second = json.loads((await get(browser, f"/runs?state=Failed&state=Skipped&limit=2&cursor={first['cursor']}")).text)
+
+    rows = [*first["items"], *second["items"]]
+    assert {row["state"] for row in rows} <= {"Failed", "Skipped"}
+    assert len({row["runId"] for row in rows}) == 4
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "state=Gone",
+        "limit=0",
+        "limit=501",
+        "cursor=a%20b",
+        "since=yesterday",
+        "since=2026-01-01T00:00:00",
+        "colour=red",
+    ],
+)
+async def test_a_question_that_makes_no_sense_names_its_part(browser: Browser, query: str) -> None:
+    reply = await get(browser, f"/runs?{query}")
+
+    assert problem(reply) == (422, "invalid")
+    assert query.partition("=")[0] in json.loads(reply.text)["detail"]
+
+
+async def test_orders_go_to_the_cluster_and_name_the_run(browser: Browser, source: FakeCluster) -> None:
+    asked = await post(browser, "/tasks/shop/stock-sync/trigger", {"payload": {"a": 1}})
+    run_id = json.loads(asked.text)["runId"]
+    assert (asked.status, asked.headers["location"]) == (202, f"/api/v1/runs/{run_id}")
+    assert (await post(browser, f"/runs/{run_id}/cancel")).status == 202
+    assert (await post(browser, f"/runs/{run_id}/retry")).status == 202
+    assert (await post(browser, "/tasks/shop/stock-sync/suspend")).status == 204
+    assert (await post(browser, "/tasks/shop/stock-sync/resume")).status == 204
+
+    assert [order[0] for order in source.orders] == ["trigger", "cancel", "trigger", "suspend", "resume"]
+    assert source.orders[0][2] == "{'a': 1}"
+
+
+async def test_a_refused_order_says_who_refused_it(browser: Browser, source: FakeCluster) -> None:
+    source.refuse = "the cluster refused: bob may not patch scheduledtasks"
+
+    reply = await post(browser, "/tasks/shop/stock-sync/trigger")
+
+    assert problem(reply) == (403, "refused")
+    assert "bob may not patch" in reply.text
+
+
+async def test_a_history_that_is_away_is_503_and_tasks_are_still_told(browser: Browser, source: FakeCluster) -> None:
+    source.history.broken = "no answer"
+
+    assert problem(await get(browser, "/runs")) == (503, "history-unavailable")
+    assert (await get(browser, "/tasks")).status == 200
+
+
+async def test_a_log_is_read_from_a_number_on(browser: Browser, source: FakeCluster) -> None:
+    run = newest(source)
+    for number in range(5):
+        source.history.say(run.run_id, f"<b>{number}</b>", at=NOW)
+
+    first = source.history.lines[run.run_id][0].seq
+    found = json.loads((await get(browser, f"/runs/{run.run_id}/logs?after={first}&limit=2")).text)["items"]
+
+    assert [line["seq"] for line in found] == [first + 1, first + 2]
+
+
+async def test_a_log_is_followed_to_the_end_of_its_run(browser: Browser, source: FakeCluster) -> None:
+    run = newest(source)
+    source.history.lines[run.run_id] = []
+    for number in range(3):
+        source.history.say(run.run_id, f"line {number}\nevent: forged", at=NOW)
+    source.history.add(replace(run, state="Failed"))
+
+    reply = await get(browser, f"/runs/{run.run_id}/logs?follow=true", **{"last-event-id": "1"})
+
+    assert reply.headers["content-type"].startswith("text/event-stream")
+    events = [event.split("\n") for event in reply.text.strip().split("\n\n")]
+    assert [event[0] for event in events] == ["retry: 1000", "id: 2", "id: 3", "event: end"]
+    assert json.loads(events[1][1].removeprefix("data: "))["text"] == "line 1\nevent: forged"
+    assert json.loads(events[3][1].removeprefix("data: "))["state"] == "Failed"
+
+
+@pytest.mark.parametrize(
+    ("host", "method", "headers", "status"),
+    [
+        ("localhost:8080", "GET", {}, 200),
+        ("127.0.0.1:8080", "POST", {}, 202),  # a program: it names no site
+        ("[::1]:8080", "GET", {}, 200),
+        ("evil.example", "GET", {}, 421),  # a name of somebody else's that points here
+        ("localhost:8080", "POST", {"origin": "https://evil.example"}, 421),
+        ("localhost:8080", "POST", {"sec-fetch-site": "cross-site"}, 421),
+    ],
+)
+async def test_where_nobody_logs_in_other_sites_reach_nothing(
+    source: FakeCluster, host: str, method: str, headers: dict[str, str], status: int
+) -> None:
+    browser = Browser(create(sources(source, FakeGuard())), host=host)
+    path = "/api/v1/tasks/shop/stock-sync" + ("/trigger" if method == "POST" else "")
+
+    assert (await browser.ask(method, path, headers=headers)).status == status
+
+
+async def test_a_body_that_is_too_large_or_of_no_length_is_refused_unread(browser: Browser) -> None:
+    path = "/api/v1/tasks/shop/stock-sync/trigger"
+    headers = {"authorization": "Bearer all"}
+
+    large = await browser.ask("POST", path, headers={**headers, "content-length": "9999999"})
+    endless = await browser.ask("POST", path, headers={**headers, "transfer-encoding": "chunked"})
+
+    assert problem(large) == (413, "too-large")
+    assert problem(endless) == (411, "length-required")
+
+
+async def test_the_description_is_openapi_3_1_and_names_no_other_host(browser: Browser) -> None:
+    reply = await browser.get("/api/v1/openapi.json")
+
+    assert json.loads(reply.text)["openapi"].startswith("3.1")
+    assert "http" not in reply.text
+    assert (await browser.get("/docs")).status == 404

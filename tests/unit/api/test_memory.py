@@ -1,0 +1,102 @@
+"""Rows of tasks and workers say what the engine knows, and are made again only when something has changed."""
+
+from fakes.engine import World
+from warmcron.api.memory import Memory
+from warmcron.web.sources import Flag, TaskRow
+
+
+def flags(row: TaskRow) -> set[str]:
+    return {flag.value for flag in row.flags}
+
+
+class Seen:
+    """A world whose memory hears of every change, as in the hub."""
+
+    def __init__(self) -> None:
+        self.world = World()
+        self.memory = Memory(self.world.engine)
+
+    async def row(self, name: str = "task") -> TaskRow:
+        for uid, _ in self.world.recorder.noted:
+            self.memory.note(uid)
+        self.world.recorder.noted.clear()
+        (found,) = [row for row in await self.memory.tasks(None) if row.name == name]
+        return found
+
+
+async def test_a_task_goes_through_its_flags() -> None:
+    seen = Seen()
+    world = seen.world
+    world.task(schedule="0 2 * * *", timeZone="Europe/Berlin")
+    row = await seen.row()
+    assert (row.schedule, row.zone, row.pool, row.handler) == ("0 2 * * *", "Europe/Berlin", "p", "h")
+    assert flags(row) == {"NoWorker"}
+    assert row.message == "no ready pod has the label warmcron.dev/pool=p"
+
+    world.worker()
+    assert flags(await seen.row()) == {"Scheduled"}
+
+    uid = world.task(generation=2, schedule="@every 10s", backoffLimit=0)
+    world.pass_time(10)
+    row = await seen.row()
+    assert (flags(row), row.active) == ({"Running"}, (world.sent()[0].run_id,))
+
+    world.fail(world.sent()[0])
+    row = await seen.row()
+    assert (flags(row), row.failures, row.message) == ({"Failing"}, 1, "boom")
+
+    world.task(generation=3, uid=uid, suspend=True)
+    assert Flag.SUSPENDED in (await seen.row()).flags
+
+    world.task(generation=4, uid=uid, schedule="nonsense")
+    row = await seen.row()
+    assert (Flag.INVALID in row.flags, row.plan, row.message != "") == (True, None, True)
+
+
+async def test_a_row_is_made_again_only_after_a_change() -> None:
+    seen = Seen()
+    seen.world.task()
+    first = await seen.row()
+    assert await seen.row() is first
+    seen.world.worker()
+    assert await seen.row() is not first
+
+
+async def test_a_task_that_is_gone_is_not_shown() -> None:
+    seen = Seen()
+    uid = seen.world.task()
+    await seen.row()
+    seen.world.engine.forget_task(uid)
+    seen.memory.note(uid)
+
+    assert await seen.memory.tasks(None) == []
+    assert await seen.memory.task("ns", "task") is None
+
+
+async def test_a_task_in_full_has_its_settings_in_the_words_of_its_manifest() -> None:
+    seen = Seen()
+    seen.world.task(payload={"a": [1]}, backoffLimit=7)
+    await seen.row()
+
+    found = await seen.memory.task("ns", "task")
+
+    assert found
+    settings = dict(found.settings)
+    assert (settings["backoffLimit"], settings["suspend"], settings["missedRunPolicy"]) == ("7", "false", "RunLatest")
+    assert found.payload == {"a": [1]}
+    assert [condition.kind for condition in found.conditions] == ["Ready", "WorkersAvailable"]
+
+
+async def test_workers_say_whether_they_have_room() -> None:
+    seen = Seen()
+    world = seen.world
+    world.worker("pod-a", concurrency=1)
+    world.worker("pod-b", ready=False)
+    world.task()
+    world.pass_time(10)
+
+    rows = {row.name: row for row in await seen.memory.workers(None)}
+
+    assert (rows["pod-a"].state, rows["pod-a"].runs) == ("Busy", (world.sent()[0].run_id,))
+    assert rows["pod-b"].state == "NotReady"
+    assert await seen.memory.workers(("other",)) == []
