@@ -114,7 +114,7 @@ def test_handlers_beside_the_tasks_are_found_and_taken_up_anew_when_they_change(
     code = 'from warmworker import task\n\n\n@task("mine")\ndef mine():\n    print("version {}")\n'
     (tmp_path / "handlers.py").write_text(code.format("one"))
     session = start(".", "--workers", "1")
-    session.says(r"Workers  1 for each pool: handlers$")
+    session.says(r"Workers +1 for each pool: handlers$")
     session.says(r"mine \| version one")
     (tmp_path / "handlers.py").write_text(code.format("two"))
     session.says(r"mine \| version two")

@@ -27,9 +27,12 @@ class Server:
 
     Args:
         host, port: where to listen; port 0 takes any.
+        listening: a socket that listens already, instead.
     """
 
-    def __init__(self, app: ASGIApp, *, host: str, port: int) -> None:
+    def __init__(
+        self, app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0, listening: socket.socket | None = None
+    ) -> None:
         config = uvicorn.Config(
             app,
             lifespan="off",
@@ -41,7 +44,7 @@ class Server:
             ws="none",
         )
         self._server = _Quiet(config)
-        self._socket = _listen(host, port)
+        self._socket = listening or _listen(host, port)
         self._work: asyncio.Task[None] | None = None
 
     @property

@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -14,11 +13,10 @@ from random import SystemRandom
 from typing import Any, Final
 
 import structlog
-from aiohttp import web
 from rich.console import Console
 from rich.live import Live
 
-from warmcron import __version__, probes
+from warmcron import __version__
 from warmcron.core.tasks import PoolKey
 from warmcron.errors import LocalError
 from warmcron.history.history import History
@@ -28,6 +26,7 @@ from warmcron.local import folder, lines, modules, overview, process, view
 from warmcron.local.files import Files, example
 from warmcron.local.manifests import Manifest
 from warmcron.local.objects import Objects
+from warmcron.local.port import Listening, Port
 from warmcron.local.process import Plan
 from warmcron.local.workers import Workers
 from warmcron.observe import Metrics
@@ -35,7 +34,6 @@ from warmcron.workers.signing import Signer
 
 log = structlog.get_logger("warmcron.dev")
 
-PORT: Final = 8321
 POLL_SECONDS: Final = 0.5
 DRAW_SECONDS: Final = 0.25
 # The schedule begins when a worker is ready, or after this long without one.
@@ -94,13 +92,13 @@ class Dev:
         self._options, self._console = options, console
         self._files = Files(options.paths or (example(),))
         self._plan = _plan(options, self._files)
-        self._listening = _listen(options.port)
+        self._listening = Listening(options.port)
         try:
             self._folder = folder.claim(options.state)
         except LocalError:
             self._listening.close()
             raise
-        self._url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+        self._url = self._listening.url
         self._metrics = Metrics()
         self._gate = Gate(self._folder.starts)
         self._live = console.is_terminal and not options.plain
@@ -118,7 +116,7 @@ class Dev:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._told.put_nowait, None)
-        server = await self._serve()
+        await self._serve()
         await self._workers.open()
         services: list[asyncio.Task[Any]] = []
         try:
@@ -130,7 +128,7 @@ class Dev:
                 await self._until_told(services)
         finally:
             await self._stop(services)
-            await server.cleanup()
+            await self._port.close()
             await self._hub.close()
             await self._history.close(HISTORY_SECONDS)
             self._folder.close()
@@ -151,7 +149,7 @@ class Dev:
             gate=self._gate,
             recorder=self._objects,
             leader_address=lambda: "",
-            callback_url=self._url,
+            callback_url=self._listening.callback_url,
             callback_key=os.urandom(32),
             signer=signer,
             metrics=self._metrics,
@@ -205,16 +203,17 @@ class Dev:
         await closing
         self._objects.flush()
 
-    async def _serve(self) -> web.AppRunner:
-        app = self._hub.callbacks.app()
-        fault = lambda: ""  # noqa: E731 - a service that ends takes the process with it
-        probes.add(app, alive=fault, ready=fault, metrics=self._metrics, refresh=self._hub.refresh_metrics)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        await web.SockSite(runner, self._listening).start()
+    async def _serve(self) -> None:
+        self._port = Port(
+            self._listening,
+            hub=self._hub,
+            objects=self._objects,
+            reader=self._history.reader,
+            metrics=self._metrics,
+        )
+        await self._port.open()
         found = {"url": self._url, "pid": os.getpid(), "version": __version__}
         folder.replace(self._folder.path / "server.json", json.dumps(found).encode())
-        return runner
 
     # ---- files and workers -----------------------------------------------------------------------------------
 
@@ -281,11 +280,12 @@ class Dev:
         names = ", ".join(self._plan.modules) or self._plan.command
         what = "the built-in example" if not self._options.paths else ", ".join(map(str, self._options.paths))
         self._say(f"warmcron {__version__}, embedded mode; Ctrl-C stops it")
-        self._say(f"  API      {self._url}")
-        self._say(f"  Metrics  {self._url}/metrics")
-        self._say(f"  Tasks    {len(self.declared)} of {what}")
-        self._say(f"  Workers  {self._options.workers} for each pool: {names}")
-        self._say(f"  State    {self._folder.path} (start {self._folder.starts})")
+        self._say(f"  Dashboard  {self._url}")
+        self._say(f"  API        {self._url}/api/v1")
+        self._say(f"  Metrics    {self._url}/metrics")
+        self._say(f"  Tasks      {len(self.declared)} of {what}")
+        self._say(f"  Workers    {self._options.workers} for each pool: {names}")
+        self._say(f"  State      {self._folder.path} (start {self._folder.starts})")
 
     def _say(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -304,22 +304,3 @@ def _plan(options: Options, files: Files) -> Plan:
     folders = tuple(found.resolve() for found in files.folders) if options.paths else ()
     found = options.modules or modules.beside(folders) or (modules.DEMO,)
     return Plan(modules=found, python_path=folders, grace=options.grace)
-
-
-def _listen(port: int | None) -> socket.socket:
-    """A socket on loopback: on the port that was asked for, or on ours, or on a free one where that is taken."""
-    for wanted in (PORT, 0) if port is None else (port,):
-        listening = socket.socket()
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listening.bind(("127.0.0.1", wanted))
-            listening.listen(512)
-        except OSError as error:
-            listening.close()
-            if wanted == port:
-                raise LocalError(
-                    f"port {port} cannot be used: {error.strerror}; choose another with --port, or leave --port out"
-                ) from None
-        else:
-            return listening
-    raise LocalError("no port is free on 127.0.0.1")
