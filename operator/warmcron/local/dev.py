@@ -24,6 +24,7 @@ from warmcron.history.retention import Limits
 from warmcron.hub import Hub
 from warmcron.local import folder, lines, modules, overview, process, view
 from warmcron.local.files import Files, example
+from warmcron.local.gate import Gate
 from warmcron.local.manifests import Manifest
 from warmcron.local.objects import Objects
 from warmcron.local.port import Listening, Port
@@ -61,23 +62,6 @@ class Options:
     state: Path = field(default_factory=lambda: Path(".warmcron"))
     grace: float = 5.0
     plain: bool = False
-
-
-class Gate:
-    """Leadership of one who is alone: open from the start to the stop."""
-
-    def __init__(self, epoch: int) -> None:
-        self._epoch = epoch
-        self.open = True
-
-    @property
-    def epoch(self) -> int:
-        """How often this folder was started."""
-        return self._epoch
-
-    def may_send(self) -> bool:
-        """Whether we are not stopping."""
-        return self.open
 
 
 class Dev:
