@@ -8,7 +8,7 @@ import pytest
 
 from fakes.engine import World
 from fakes.web import FakeHistory, FakeViewer, run_row, task_row
-from warmcron.core.runs import CancelAsked, State
+from warmcron.core.runs import Accepted, State
 from warmcron.core.tasks import manual_run_id
 from warmcron.local import folder
 from warmcron.local.desk import Desk, Door
@@ -59,10 +59,11 @@ async def test_a_run_that_goes_on_is_told_to_stop_once(place: Place) -> None:
     place.world.task()
     place.world.pass_time(10)
     [run_id] = place.world.engine.runner.runs
+    place.world.answer(place.world.sent()[0], Accepted())
     await place.desk.cancel(ANN, run_id)
     await place.desk.cancel(ANN, run_id)
     run = place.world.engine.runner.runs[run_id]
-    assert (run.state, run.reason) == (State.CANCELLING, CancelAsked("CancelledByUser").reason)
+    assert (run.state, run.reason) == (State.CANCELLING, "CancelledByUser")
     assert len(place.world.sent("cancel")) == 1
 
 
