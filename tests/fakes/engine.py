@@ -68,7 +68,8 @@ class FakeSender:
 
     def _add(self, kind: str, run: runs.Run, worker: Worker) -> None:
         at = self._clock.now()
-        self.requests.append(Request(kind, run.id, run.attempt, worker.name, run.scheduled, run.payload, at))
+        shard = (run.shard.index, run.shard.total) if run.shard else None
+        self.requests.append(Request(kind, run.id, run.attempt, worker.name, run.scheduled, run.payload, at, shard))
 
 
 class FakeIntents:

@@ -21,11 +21,12 @@ from typing import Final
 from warmworker.errors import JournalBroken, StateDirInUse, UsageError
 from warmworker.records import Fence, Record, RunState
 from warmworker.runs import Change, Epoch, Forget
-from warmworker.wire import Callback, TaskRef
+from warmworker.wire import Callback, Shard, TaskRef
 
 logger = logging.getLogger(__name__)
 LONGEST_BATCH: Final = 1000
 RETRY_SECONDS: Final = 2.0
+SHARD: Final = 17  # its place in a row
 _SCHEMA: Final = """
     CREATE TABLE IF NOT EXISTS runs
         (run_id TEXT PRIMARY KEY, keep_until REAL NOT NULL, record TEXT NOT NULL) WITHOUT ROWID;
@@ -192,6 +193,7 @@ def _encode(record: Record) -> str:
         record.deadline, (task.namespace, task.name, task.uid), record.handler, record.start_time,
         (callback.url, callback.token) if callback else None, record.finish_time, record.result, record.error,
         record.retry, record.reported, record.weight,
+        (record.shard.index, record.shard.total) if record.shard else None,
     ])  # fmt: skip
 
 
@@ -200,6 +202,8 @@ def _decode(text: str) -> Record:
     row[3] = RunState(row[3])
     row[7] = TaskRef(*row[7])
     row[10] = Callback(*row[10]) if row[10] else None
+    if len(row) > SHARD and row[SHARD]:  # rows of an earlier version end before it
+        row[SHARD] = Shard(*row[SHARD])
     return Record(*row)
 
 

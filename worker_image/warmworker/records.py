@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from warmworker import times
-from warmworker.wire import Callback, ExecuteRequest, TaskRef
+from warmworker.wire import Callback, ExecuteRequest, Shard, TaskRef
 
 # A duplicate that comes later than this after the deadline is refused for being late, so the run id may be forgotten.
 # The slack is for clocks that differ and for callers that ask how a run ended.
@@ -52,6 +52,7 @@ class Record:
     retry: bool = True
     reported: bool = False
     weight: int = 0
+    shard: Shard | None = None
 
     @property
     def keep_until(self) -> float:
@@ -73,6 +74,7 @@ def started(request: ExecuteRequest, now: float) -> Record:
         handler=request.handler,
         start_time=now,
         callback=request.callback,
+        shard=request.shard,
     )
 
 
@@ -115,6 +117,8 @@ def document(record: Record, pod: Pod) -> dict[str, Any]:
     }
     if record.finish_time is not None:
         found["finishTime"] = times.text(record.finish_time)
+    if record.shard is not None:
+        found["shard"] = {"index": record.shard.index, "total": record.shard.total}
     if record.result is not None:
         found["result"] = record.result
     if record.error is not None:

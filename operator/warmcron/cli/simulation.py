@@ -109,7 +109,7 @@ class _World:
         boundaries = {edge for window in (*self._plan.down, *self._plan.suspended) for edge in window}
         moments = sorted({self._plan.start, *(edge for edge in boundaries if edge > self._plan.start)})
         while True:
-            engine = min(self._engine.tasks.next_due(), self._engine.runner.next_alarm()) if self._up else NEVER
+            engine = min(self._engine.tasks.next_due(), self._engine.runner.alarms.next()) if self._up else NEVER
             answer = self._answers[0][0] if self._answers else NEVER
             moment = min(engine, answer, moments[0] if moments else NEVER)
             if moment > self._plan.end:

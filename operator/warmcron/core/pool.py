@@ -58,6 +58,16 @@ class Worker:
     ended: str = ""
     gone_after: float = NEVER
 
+    def see(self, seen: "Worker") -> bool:
+        """Takes in what its pod says now. True if its container has started anew."""
+        restarted = bool(self.started and seen.started) and self.started != seen.started
+        if self.ready != seen.ready:
+            self.busy_until = 0.0
+        self.address, self.ready, self.reason = seen.address, seen.ready, seen.reason
+        self.started, self.ended = seen.started or self.started, seen.ended
+        self.gone_after = seen.gone_after
+        return restarted
+
 
 @dataclass(frozen=True, slots=True)
 class Picked:
@@ -158,16 +168,39 @@ class Pool:
         worker.last_picked = self._picks
         return Picked(worker, tuple(filtered))
 
+    def everybody(self, key: PoolKey, *, handler: str) -> list[Worker] | NoWorker:
+        """Every ready worker that has the handler, by name; who is busy gets its part when it has room."""
+        members = self._pools.get(key, {}).values()
+        found = [worker for worker in members if not self._unable(worker, handler)]
+        if found:
+            return sorted(found, key=lambda worker: (worker.name, worker.uid))
+        filtered = [(worker.name, self._unable(worker, handler)) for worker in members]
+        return NoWorker(_nobody(members, filtered), tuple(filtered))
+
+    def pick_one(self, uid: str, *, handler: str, now: float) -> Picked | NoWorker:
+        """This worker, for a run that no other may have; `PodGone` if it is no more."""
+        worker = self._workers.get(uid)
+        if worker is None:
+            return NoWorker("PodGone", ())
+        reason = self._unfit(worker, handler, now)
+        return NoWorker("WorkersBusy", ((worker.name, reason),)) if reason else Picked(worker)
+
     def _unfit(self, worker: Worker, handler: str, now: float) -> str:
-        """Why a worker cannot take a run; empty if it can."""
-        if not worker.ready or worker.address is None:
-            return f"not ready: {worker.reason}" if worker.reason else "not ready"
-        if worker.handlers is not None and handler not in worker.handlers:
-            return UNKNOWN_HANDLER
+        """Why a worker cannot take a run now; empty if it can."""
+        if reason := self._unable(worker, handler):
+            return reason
         if worker.busy_until > now:
             return worker.busy_reason or "busy"
         if len(worker.runs) >= worker.concurrency:
             return f"full: {len(worker.runs)} runs"
+        return ""
+
+    def _unable(self, worker: Worker, handler: str) -> str:
+        """Why a worker cannot take runs of this handler at all; empty if it can."""
+        if not worker.ready or worker.address is None:
+            return f"not ready: {worker.reason}" if worker.reason else "not ready"
+        if worker.handlers is not None and handler not in worker.handlers:
+            return UNKNOWN_HANDLER
         return ""
 
     def _choose(self, key: PoolKey, workers: list[Worker], routing: RoutingPolicy, routing_key: str) -> Worker:

@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from warmcron.core import events
 from warmcron.core.tasks import NEVER, Shard, TaskRef, TaskSpec
-from warmcron.spec.task import DeliveryPolicy
+from warmcron.spec.task import DeliveryPolicy, NoWorkerPolicy
+
+if TYPE_CHECKING:
+    from warmcron.core.shards import Parts
 
 
 class State(StrEnum):
@@ -44,6 +47,7 @@ class Run:
         tried: pods where an attempt failed; the next one goes elsewhere where it can.
         reason: the last thing that went wrong, in words.
         passed_over: pods that were not chosen for the present attempt, each with its reason.
+        parts: how its shards stand; None for a run that has none.
         shard: which worker's part this is; None for a run that goes to one worker, and for a whole broadcast.
     """
 
@@ -70,12 +74,30 @@ class Run:
     reason: str = ""
     outcome: events.Outcome | None = None
     shard: Shard | None = None
+    parts: "Parts | None" = None
     passed_over: tuple[tuple[str, str], ...] = ()
 
     @property
     def key(self) -> str:
         """What tells it from every other run that goes on: its id, and of a broadcast the number of the shard."""
         return f"{self.id}#{self.shard.index}" if self.shard else self.id
+
+    def too_late(self, now: float) -> bool:
+        """Whether it was never sent and has passed its starting deadline."""
+        deadline = self.spec.starting_deadline
+        in_time = deadline is None or now - self.scheduled <= deadline
+        return not in_time and self.started is None and self.trigger == "Schedule" and self.shard is None
+
+    def given_up(self, reason: str) -> events.End | None:
+        """How it ends when it finds no worker for this reason; None if it waits."""
+        if reason == "HandlerUnknown":
+            return events.End(events.Outcome.FAILED, reason)
+        if reason == "PodGone":  # it is a shard, and its worker took it along
+            return events.End(events.Outcome.FAILED, self.reason or reason)
+        skips = self.spec.no_worker is NoWorkerPolicy.SKIP and reason == "NoReadyWorker" and self.shard is None
+        if skips and self.started is None and self.trigger == "Schedule":
+            return events.End(events.Outcome.SKIPPED, reason)
+        return None
 
     @property
     def once(self) -> bool:

@@ -19,6 +19,7 @@ UUID_TEXT: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # What the CRD's schema takes. `decide` never lets a task come near it.
 ACTIVE_LIMIT: Final = 256
 QUEUED: Final = "Queued"
+SHARDS: Final = ("total", "succeeded", "failed")
 # The reason of `Ready` while ticks start.
 SCHEDULED: Final = "Scheduled"
 
@@ -109,10 +110,26 @@ def record(run: Run, now: float) -> RunRecord:
         reason=run.reason[:MESSAGE_LIMIT],
         pod_name=run.pod_name,
         # What waits for a worker or for its backoff has not been sent under its number yet.
-        attempts=run.attempt - (not run.pod_uid) if run.started is not None else 0,
+        attempts=run.parts.attempts if run.parts else run.attempt - (not run.pod_uid) if run.started is not None else 0,
         started=run.started,
         duration=round(now - run.started, 3) if run.started is not None else 0.0,
     )
+
+
+def shards_of(run: Run) -> tuple[int, int, int] | None:
+    """How many shards a run has, how many succeeded, and how many failed; None for a run without any."""
+    return (run.parts.total, run.parts.succeeded, len(run.parts.failed)) if run.parts else None
+
+
+def _shards(found: tuple[int, int, int] | None) -> Json | None:
+    return dict(zip(SHARDS, found, strict=True)) if found else None
+
+
+def _read_shards(found: object) -> tuple[int, int, int] | None:
+    if not isinstance(found, dict):
+        return None
+    total, succeeded, failed = (_count(found, key) for key in SHARDS)
+    return (total, succeeded, failed) if total else None
 
 
 def _queued(ticket: Ticket) -> Json:
@@ -135,6 +152,7 @@ def _active(run: Run, epoch: int) -> Json:
         "podUID": run.pod_uid or None,
         "epoch": epoch if run.pod_uid else None,
         "startTime": _time(run.started),
+        "shards": _shards(shards_of(run)),
         "reason": run.reason[:MESSAGE_LIMIT] or None,
     }
     return _without_none(found)
@@ -170,6 +188,7 @@ def _read_active(found: Json) -> ActiveRecord:
         pod_uid=str(found.get("podUID") or ""),
         started=_epoch(found.get("startTime")),
         epoch=_count(found, "epoch"),
+        shards=_read_shards(found.get("shards")),
     )
 
 

@@ -118,16 +118,11 @@ class Engine:
             self.pool.put(seen)
             self._pool_changed(seen.pool)
             return seen.ready
-        restarted = bool(worker.started and seen.started) and worker.started != seen.started
-        was_ready = worker.ready
-        worker.address, worker.ready, worker.reason = seen.address, seen.ready, seen.reason
-        worker.started, worker.ended = seen.started or worker.started, seen.ended
-        worker.gone_after = seen.gone_after
+        was_ready, restarted = worker.ready, worker.see(seen)
         if restarted:
             for key in list(worker.runs):
                 self.runner.look_at(key)
         if worker.ready != was_ready:
-            worker.busy_until = 0.0
             self._pool_changed(worker.pool)
         return worker.ready and (restarted or not was_ready)
 
@@ -148,8 +143,8 @@ class Engine:
 
     def on_event(self, about: runs.Attempt, event: runs.Event) -> None:
         """Something was heard of one attempt. Of any other than the run's present one it comes too late."""
-        run = self.runner.runs.get(about.run_id)
-        if run is None or (run.attempt, run.pod_uid) != (about.number, about.pod_uid):
+        run = self.runner.broadcasts.find(about)
+        if run is None:
             self._observer.ignored(event)
             return
         self.runner.feed(run, event)
@@ -223,7 +218,7 @@ class Engine:
             return
         known = self._ticks.runs_of(task)
         task.version = version
-        if any(run.pod_uid and not run.once for run in known):
+        if any((run.pod_uid or run.parts) and not run.once for run in known):
             return
         for run in known:
             self.runner.drop(run)
@@ -257,7 +252,7 @@ class Engine:
             if self._leading and self._gate.may_send() and self.tick():
                 await asyncio.sleep(0)
                 continue
-            next_look = min(self.tasks.next_due(), self.runner.next_alarm())
+            next_look = min(self.tasks.next_due(), self.runner.alarms.next())
             pause = next_look - self._clock.now() if self._leading else SLEEP_SECONDS_MAX
             try:
                 async with asyncio.timeout(min(max(pause, 0.0) + 0.0005, SLEEP_SECONDS_MAX)):
@@ -293,7 +288,7 @@ class Engine:
         if held_back and (rescheduled or task.idle):
             self._ticks.skip(task, held_back.tick, held_back.reason, held_back.count)
             task.history.last_tick = held_back.tick
-        bookkeeping.settle(task, now, moved=was_idle and not task.idle, workers=self._ready_workers(task))
+        bookkeeping.settle(task, now, moved=was_idle and not task.idle, workers=self._workers_of(task))
         self._ticks.settle(task, now)
         self._recorder.note(task.ref.uid, urgent=True)
 
@@ -303,13 +298,17 @@ class Engine:
         history = task.history
         if task.held and history.generation != task.generation:  # edited while nobody looked
             history.consecutive_failures = 0
-        bookkeeping.settle(task, now, moved=history.idle and not task.idle, workers=self._ready_workers(task))
+        bookkeeping.settle(task, now, moved=history.idle and not task.idle, workers=self._workers_of(task))
         for record in history.recent:
             self._journal.recalled(task.ref, task.spec, record)
         task.queued.extend(takeover.queue_of(task))
         for found in takeover.runs_of(task, reports, now):
-            if found.run.key not in self.runner.runs:
-                task.active[found.run.id] = None
+            if found.run.key in self.runner.runs:
+                continue
+            task.active[found.run.id] = None
+            if found.shards is not None:
+                self.runner.adopt_shards(found.run, found.shards, total=found.total, done=found.done)
+            else:
                 worker = self.pool.get(found.run.pod_uid)
                 found.run.pod_name = worker.name if worker else found.run.pod_name
                 self.runner.adopt(found.run, found.event)
@@ -326,7 +325,7 @@ class Engine:
         if run and run.task.uid == task.ref.uid and run.state is not runs.State.CANCELLING:
             self.runner.feed(run, runs.CancelAsked("CancelledByUser"))
 
-    def _ready_workers(self, task: Task) -> int:
+    def _workers_of(self, task: Task) -> int:
         return self.pool.ready_count(task.spec.pool) if task.spec else 0
 
     def _pool_changed(self, key: PoolKey) -> None:

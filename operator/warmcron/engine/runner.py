@@ -3,19 +3,20 @@
 `core.runs.advance` says what each event means; this carries it out and keeps the alarms and the lines before the pools.
 """
 
-import heapq
 from collections.abc import Callable
 from random import Random
 from typing import Final
 
-from warmcron.core import causes, runs, status
+from warmcron.core import causes, runs, shards, status
 from warmcron.core.decide import Reason
 from warmcron.core.pool import NoWorker, Picked, Pool, Worker
 from warmcron.core.tasks import NEVER, PoolKey, RunRecord
+from warmcron.engine.alarms import Alarms
+from warmcron.engine.broadcasts import Broadcasts, Known
 from warmcron.engine.intents import IntentLine
 from warmcron.engine.lines import Lines
 from warmcron.engine.ports import Clock, Gate, IntentWriter, Journal, Observer, Recorder, Sender
-from warmcron.spec.task import NoWorkerPolicy
+from warmcron.spec.task import RoutingPolicy
 
 # How soon a run is tried again that could not be sent because our term was in doubt.
 SHUT_SECONDS: Final = 0.2
@@ -49,20 +50,21 @@ class Runner:
         self._recorder, self._observer = recorder, observer
         self._journal, self._random = journal, random
         self._on_alarm, self._on_ended = on_alarm, on_ended
-        self._alarms: list[tuple[float, str]] = []
+        self.alarms = Alarms(self.runs)
+        self.broadcasts = Broadcasts(self, pool)
         self._lines = Lines()
         self._intent_line = IntentLine()
 
     def begin(self, run: runs.Run) -> None:
         """A run begins: it is sent at once, or waits for a worker."""
         self.runs[run.key] = run
-        self._journal.changed(run)
+        self._note(run)
         self._send(run, self._clock.now())
 
     def adopt(self, run: runs.Run, event: runs.Event | None) -> None:
         """Takes over a run of the leader before, with what its worker says of it; None if it said nothing."""
         self.runs[run.key] = run
-        self._journal.changed(run)
+        self._note(run)
         if not run.pod_uid:  # it was waiting for a worker, or for its next attempt
             self._send(run, self._clock.now())
             return
@@ -76,6 +78,14 @@ class Runner:
             run.wake = self._clock.now() + runs.ASK_SECONDS_MAX
             self._ask(run, worker, fence=True)
 
+    def adopt_shards(self, whole: runs.Run, known: Known, *, total: int, done: int) -> None:
+        """Takes over a run that every worker got, with what each says of its shard."""
+        now = self._clock.now()
+        self.runs[whole.key] = whole
+        self.broadcasts.adopt(whole, known, total=total, done=done, now=now)
+        if self.runs.get(whole.key) is whole and (over := shards.over(whole)):
+            self._end(whole, over, now)
+
     def drop(self, run: runs.Run) -> None:
         """Forgets a run that was never sent: somebody else has decided about its tick."""
         self.runs.pop(run.key, None)
@@ -86,7 +96,7 @@ class Runner:
     def clear(self) -> None:
         """Our term is over: every run is the next leader's."""
         self.runs.clear()
-        self._alarms.clear()
+        self.alarms.clear()
         self._lines.clear()
         self._intent_line.clear()
         for worker in self._pool.all():
@@ -95,25 +105,17 @@ class Runner:
     def wake_due(self, now: float, limit: int) -> int:
         """Wakes at most `limit` runs whose time has come; returns how many."""
         woken = 0
-        while woken < limit and self.next_alarm() <= now:
-            _, key = heapq.heappop(self._alarms)
-            self.feed(self.runs[key], runs.Woke())
+        while woken < limit and (run := self.alarms.pop(now)):
+            self.feed(run, runs.Woke())
             woken += 1
         return woken
-
-    def next_alarm(self) -> float:
-        """When a run is to be looked at next; NEVER if none is."""
-        while self._alarms:
-            when, key = self._alarms[0]
-            run = self.runs.get(key)
-            if run and run.wake == when:
-                return when
-            heapq.heappop(self._alarms)
-        return NEVER
 
     def feed(self, run: runs.Run, event: runs.Event) -> None:
         """Takes an event into a run and does what follows from it."""
         now = self._clock.now()
+        if run.parts is not None:
+            self.broadcasts.feed(run, event)
+            return
         pod, state, attempt = run.pod_uid, run.state, run.attempt
         worker = self._pool.get(pod) if pod else None
         if worker:
@@ -124,8 +126,7 @@ class Runner:
             if run.pod_uid != pod:
                 worker.runs.discard(run.key)
         if run.state is not state:
-            self._recorder.note(run.task.uid, urgent=False)
-            self._journal.changed(run)
+            self._note(run)
         if pod and not isinstance(step, runs.Ignore):
             self._journal.answered(run, attempt, pod, event, now)
         self._do(run, step, worker, now)
@@ -175,29 +176,24 @@ class Runner:
 
     def _send(self, run: runs.Run, now: float) -> None:
         """Picks a worker and sends; without one the run waits its turn in the pool's line."""
-        spec = run.spec
         if not self._gate.may_send():
             # Not ours to send any more, or not for the moment. The run stays as it is for whoever leads next.
             self._sleep(run, now + SHUT_SECONDS)
             return
-        if _too_late(run, now):
+        if run.too_late(now):
             self._end(run, runs.End(runs.Outcome.SKIPPED, Reason.STARTING_DEADLINE), now)
             return
         if run.once and self._intent_line.full():
             self._intent_line.wait(run)
             self._sleep(run, NEVER)
             return
-        choice = self._pool.pick(  # 3. who runs it
-            spec.pool,
-            routing=spec.routing,
-            routing_key=spec.routing_key or f"{run.task.namespace}/{run.task.name}",
-            handler=spec.handler,
-            avoid=frozenset(run.tried),
-            now=now,
-        )
-        match choice:
+        match self._choose(run, now):  # 3. who runs it
             case NoWorker(reason):
                 self._wait_for_worker(run, reason, now)
+            case list(workers):
+                self._lines.remove(run)
+                self._observer.started(run, now - run.scheduled)
+                self.broadcasts.begin(run, workers, now)
             case Picked(worker, passed_over):
                 self._lines.remove(run)
                 run.passed_over = passed_over
@@ -208,6 +204,21 @@ class Runner:
                 else:
                     self._deliver(run, worker, now)
 
+    def _choose(self, run: runs.Run, now: float) -> Picked | NoWorker | list[Worker]:
+        spec = run.spec
+        if run.shard:
+            return self._pool.pick_one(run.shard.pod_uid, handler=spec.handler, now=now)
+        if spec.routing is RoutingPolicy.BROADCAST:
+            return self._pool.everybody(spec.pool, handler=spec.handler)
+        return self._pool.pick(
+            spec.pool,
+            routing=spec.routing,
+            routing_key=spec.routing_key or f"{run.task.namespace}/{run.task.name}",
+            handler=spec.handler,
+            avoid=frozenset(run.tried),
+            now=now,
+        )
+
     def _deliver(self, run: runs.Run, worker: Worker | None, now: float) -> None:
         if worker is None or worker.address is None:
             self.feed(run, runs.WorkerLost("PodGone"))
@@ -215,7 +226,7 @@ class Runner:
         first = run.started is None
         self.feed(run, runs.Sent(worker.name, worker.uid))  # 4. remember before sending
         self._journal.sent(run, run.passed_over, now)
-        if first:
+        if first and run.shard is None:
             self._observer.started(run, now - run.scheduled)
         # A crash here leaves a tick after the cursor, which the next leader sends; under AtMostOnce an intent, whose
         # worker the next leader fences first.
@@ -228,15 +239,13 @@ class Runner:
                 self._send(run, now)
 
     def _wait_for_worker(self, run: runs.Run, reason: str, now: float) -> None:
-        if end := _give_up(run, reason):
+        if end := run.given_up(reason):
             self._end(run, end, now)
             return
         spec = run.spec
-        if run.reason != reason:
-            run.reason = reason
-            self._journal.changed(run)
+        run.reason = reason
+        self._note(run)
         self._lines.put(run)
-        self._recorder.note(run.task.uid, urgent=False)
         until = [w.busy_until for w in self._pool.of(spec.pool) if w.ready and w.busy_until > now]
         if run.started is None and spec.starting_deadline is not None:
             until.append(run.scheduled + spec.starting_deadline + 0.001)
@@ -264,36 +273,29 @@ class Runner:
         worker = self._pool.get(run.pod_uid)
         if worker:
             worker.runs.discard(run.key)
-        record = status.record(run, now)
-        self._observer.ended(run, record)
-        self._journal.ended(run, record, now)
-        self._on_ended(run, record)
+        whole = self.runs.get(run.id) if run.shard else None
+        if run.shard is None:
+            record = status.record(run, now)
+            self._observer.ended(run, record)
+            self._journal.ended(run, record, now)
+            self._on_ended(run, record)
+        elif whole is not None:
+            self._recorder.note(run.task.uid, urgent=False)
+            if over := shards.ended(whole, run):
+                self._end(whole, over, now)
         if worker:
             self.serve_line(worker.pool)
+
+    def _note(self, run: runs.Run) -> None:
+        """Something about a run has changed that others show."""
+        self._recorder.note(run.task.uid, urgent=False)
+        if run.shard is None:
+            self._journal.changed(run)
 
     def _leave_lines(self, run: runs.Run) -> None:
         self._lines.remove(run)
         self._intent_line.leave(run)
 
     def _sleep(self, run: runs.Run, until: float) -> None:
-        run.wake = min(until, run.deadline) if run.state is not runs.State.CANCELLING else until
-        if run.wake != NEVER:
-            heapq.heappush(self._alarms, (run.wake, run.key))
-            self._on_alarm()
-
-
-def _too_late(run: runs.Run, now: float) -> bool:
-    """Whether a run that was never sent has passed its starting deadline."""
-    deadline = run.spec.starting_deadline
-    in_time = deadline is None or now - run.scheduled <= deadline
-    return not in_time and run.started is None and run.trigger == "Schedule"
-
-
-def _give_up(run: runs.Run, reason: str) -> runs.End | None:
-    """Whether a run that finds no worker ends here; None if it waits."""
-    if reason == "HandlerUnknown":
-        return runs.End(runs.Outcome.FAILED, reason)
-    skips = run.spec.no_worker is NoWorkerPolicy.SKIP and reason == Reason.NO_WORKER
-    if skips and run.started is None and run.trigger == "Schedule":
-        return runs.End(runs.Outcome.SKIPPED, reason)
-    return None
+        self.alarms.set(run, min(until, run.deadline) if run.state is not runs.State.CANCELLING else until)
+        self._on_alarm()

@@ -1,19 +1,28 @@
 """Which runs of the leader before go on: those its statuses name, and those that only the workers know of. Pure."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from warmcron.core import runs
+from warmcron.core import runs, shards, status
 from warmcron.core.tasks import ActiveRecord, Task, TaskSpec, Ticket, manual_run_id, tick_run_id
 from warmcron.workers.protocol import Report
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A run to take over, and what its worker says of it; None if no worker that was asked knows it."""
+    """A run to take over, and what its worker says of it; None if no worker that was asked knows it.
+
+    Attributes:
+        shards: of a run that every worker got, what each says of its part, by the part's number; else None.
+        total: how many parts there are.
+        done: how many parts had ended well, of those that nobody tells of.
+    """
 
     run: runs.Run
     event: runs.Event | None
+    shards: dict[int, tuple[runs.Attempt, runs.Event]] | None = None
+    total: int = 0
+    done: int = 0
 
 
 def by_task(reports: Iterable[Report]) -> dict[str, list[Report]]:
@@ -26,7 +35,12 @@ def by_task(reports: Iterable[Report]) -> dict[str, list[Report]]:
 
 def hand_over(task: Task, active: Iterable[runs.Run]) -> tuple[ActiveRecord, ...]:
     """What goes on and what waits, as the next leader would read it in the status."""
-    going = [ActiveRecord(r.id, r.scheduled, r.trigger, r.attempt, r.pod_name, r.pod_uid, r.started) for r in active]
+    going = [
+        ActiveRecord(
+            r.id, r.scheduled, r.trigger, r.attempt, r.pod_name, r.pod_uid, r.started, shards=status.shards_of(r)
+        )
+        for r in active
+    ]
     waiting = [ActiveRecord(t.run_id, t.tick, t.trigger, 0, "", "", None) for t in task.queued]
     return (*going, *waiting)
 
@@ -43,20 +57,49 @@ def runs_of(task: Task, reports: Iterable[Report], now: float) -> Iterator[Found
     spec = task.spec
     if spec is None:
         return
-    known = _latest(reports)
+    reports = list(reports)
+    known, parts = _latest(reports), _parts(reports)
     for record in task.history.active:
         if record.attempt == 0:
             continue
         if record.trigger == "Schedule" and record.scheduled > task.history.cursor:
             task.adopted |= {record.scheduled}
         report = known.pop(record.run_id, None)
+        if record.shards or record.run_id in parts:
+            yield _whole(task, spec, record, parts.get(record.run_id, {}), now)
+            continue
         yield Found(_run(task, spec, record, report, now), report.event if report else None)
     for report in known.values():
         if _begun(task, report):
             record = ActiveRecord(
                 report.run_id, report.scheduled, report.trigger, report.attempt, "", report.pod_uid, float(now)
             )
+            if report.shard:
+                yield _whole(task, spec, record, parts[report.run_id], now)
+                continue
             yield Found(_run(task, spec, record, report, now), report.event)
+
+
+def _parts(reports: Iterable[Report]) -> dict[str, dict[int, Report]]:
+    """What workers say of their parts of runs that every worker got, by run id and the part's number."""
+    found: dict[str, dict[int, Report]] = {}
+    for report in reports:
+        if report.shard and 0 <= report.shard[0] < report.shard[1] <= shards.MOST:
+            found.setdefault(report.run_id, {})[report.shard[0]] = report
+    return found
+
+
+def _whole(task: Task, spec: TaskSpec, record: ActiveRecord, parts: dict[int, Report], now: float) -> Found:
+    whole = _run(task, spec, replace(record, attempt=1, pod_uid="", pod_name=""), None, now)
+    totals = [report.shard[1] for report in parts.values() if report.shard]
+    total, done, _ = record.shards or (max(totals, default=0), 0, 0)
+    told = sum(report.event == runs.Finished(runs.Outcome.SUCCEEDED) for report in parts.values())
+    known = {
+        index: (runs.Attempt(report.run_id, report.attempt, report.pod_uid), report.event)
+        for index, report in parts.items()
+        if index < total
+    }
+    return Found(whole, None, known, min(total, shards.MOST), max(done - told, 0))
 
 
 def _begun(task: Task, report: Report) -> bool:

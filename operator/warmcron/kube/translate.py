@@ -19,6 +19,7 @@ from warmcron.spec.task import (
     TRIGGER_ANNOTATION,
     TRIGGER_PAYLOAD_ANNOTATION,
     DaylightSavingPolicy,
+    DeliveryPolicy,
     RoutingPolicy,
     ScheduledTaskSpec,
 )
@@ -31,11 +32,6 @@ TRIGGER_LIMIT: Final = 1024
 # What a condition can hold is 32 KiB; what somebody reads is less. Characters.
 MESSAGE_LIMIT: Final = 1024
 MAX_FAULTS: Final = 10
-
-# Accepted by the schema so that manifests need not change later; refused here until they do what they say.
-NOT_SUPPORTED: Final = {
-    "routingPolicy": (RoutingPolicy.BROADCAST,),
-}
 
 
 def task_ref(raw: Json) -> TaskRef:
@@ -74,14 +70,14 @@ def _line(message: str) -> str:
 
 
 def _refuse_unsupported(model: ScheduledTaskSpec) -> None:
-    for field, values in NOT_SUPPORTED.items():
-        value = getattr(model, "".join(f"_{c.lower()}" if c.isupper() else c for c in field))
-        if value in values:
-            raise SpecError(
-                f"{value.value} is not supported by this version",
-                field=f"spec.{field}",
-                reason="NotSupported",
-            )
+    broadcast = model.routing_policy is RoutingPolicy.BROADCAST
+    if broadcast and model.delivery_policy is DeliveryPolicy.AT_MOST_ONCE:
+        raise SpecError(
+            "Broadcast cannot be AtMostOnce: the status would have to name every worker before any of them is sent "
+            "its part; use AtLeastOnce",
+            field="spec.routingPolicy",
+            reason="NotSupported",
+        )
 
 
 @functools.lru_cache(maxsize=4096)

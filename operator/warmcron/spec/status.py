@@ -30,6 +30,14 @@ class ConditionStatus(_Status):
     observed_generation: int = Field(0, description="The generation of the spec that this speaks of.")
 
 
+class ShardCounts(_Status):
+    """How the parts of a broadcast stand."""
+
+    total: int = Field(ge=0, description="How many workers got a part.")
+    succeeded: int = Field(0, ge=0, description="How many parts succeeded.")
+    failed: int = Field(0, ge=0, description="How many parts failed, retries spent.")
+
+
 class ActiveRun(_Status):
     """A run that goes on."""
 
@@ -43,6 +51,7 @@ class ActiveRun(_Status):
     pod_name: str | None = Field(None, max_length=253, description="The worker that has it, or is about to get it.")
     pod_uid: str | None = Field(None, max_length=64, description="The uid of that worker's pod.")
     start_time: Time | None = Field(None, description="When it was first sent.")
+    shards: ShardCounts | None = Field(None, description="With routingPolicy Broadcast: how its parts stand.")
     reason: str | None = Field(None, max_length=1024, description="What last went wrong, if anything did.")
 
 

@@ -35,6 +35,7 @@ class Report:
     Attributes:
         task_uid: empty where the worker says no more than run ids and states.
         scheduled: the tick in UTC epoch seconds, 0 where the worker does not say.
+        shard: number and count of the worker's part of a broadcast.
     """
 
     run_id: str
@@ -44,6 +45,7 @@ class Report:
     task_uid: str = ""
     scheduled: int = 0
     trigger: str = "Schedule"
+    shard: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,8 @@ def request_body(run: runs.Run, worker: Worker, *, epoch: int, callback: tuple[s
         "worker": {"podName": worker.name, "podUID": worker.uid},
         "handler": run.spec.handler,
     }
+    if run.shard:
+        body["shard"] = {"index": run.shard.index, "total": run.shard.total}
     if callback:
         body["callback"] = {"url": callback[0], "token": callback[1]}
     text = json.dumps(body, separators=(",", ":")).encode()
@@ -168,7 +172,15 @@ def _report(entry: Json, pod_uid: str) -> Report:
         tick = 0
     trigger = "Manual" if entry.get("trigger") == "Manual" else "Schedule"
     uid = uid if isinstance(uid, str) else ""
-    return Report(entry["runId"], entry["attempt"], pod_uid, read_state(entry), uid, tick, trigger)
+    shard = _shard(entry.get("shard"))
+    return Report(entry["runId"], entry["attempt"], pod_uid, read_state(entry), uid, tick, trigger, shard)
+
+
+def _shard(found: object) -> tuple[int, int] | None:
+    if not isinstance(found, dict):
+        return None
+    index, total = found.get("index"), found.get("total")
+    return (index, total) if isinstance(index, int) and isinstance(total, int) else None
 
 
 def read_abilities(status: int, body: bytes) -> Abilities | None:

@@ -154,3 +154,25 @@ def test_a_pool_is_forgotten_with_its_last_worker() -> None:
     assert found.forget("uid-a") is not None
     assert found.forget("uid-a") is None
     assert (len(found), found.ready_count(KEY), found.of(KEY)) == (0, 0, [])
+
+
+def test_everybody_is_who_is_ready_and_has_the_handler_by_name_and_busy_or_not() -> None:
+    found = pool(
+        worker("c", runs={"x", "y"}),
+        worker("a", busy_until=9.0),
+        worker("b", handlers=frozenset({"other"})),
+        worker("d", ready=False),
+    )
+    everybody = found.everybody(KEY, handler="h")
+    assert not isinstance(everybody, NoWorker)
+    assert [each.name for each in everybody] == ["a", "c"]
+    nobody = pool(worker("b", handlers=frozenset({"other"}))).everybody(KEY, handler="h")
+    assert isinstance(nobody, NoWorker)
+    assert nobody.reason == "HandlerUnknown"
+
+
+def test_one_certain_worker_is_picked_or_waited_for_or_gone() -> None:
+    found = pool(worker("a"), worker("b", runs={"x", "y"}))
+    assert name_of(found.pick_one("uid-a", handler="h", now=0)) == "a"
+    assert found.pick_one("uid-b", handler="h", now=0) == NoWorker("WorkersBusy", (("b", "full: 2 runs"),))
+    assert found.pick_one("uid-z", handler="h", now=0) == NoWorker("PodGone", ())

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from unit.worker.builders import NOW, record
+from warmworker import records, wire
 from warmworker.errors import JournalBroken, StateDirInUse, UsageError
 from warmworker.journal import Journal
 from warmworker.records import Fence, RunState
@@ -113,3 +114,18 @@ async def test_many_writes_share_a_commit(tmp_path: Path) -> None:
     await asyncio.gather(*(journal.write([record(run_id=f"run-{number}")]) for number in range(500)))
     assert len(commits) < 100
     await asyncio.to_thread(journal.close)
+
+
+async def test_a_shard_is_remembered_and_rows_from_before_there_were_any_are_read(tmp_path: Path) -> None:
+    sharded = record(run_id="run-s", shard=wire.Shard(1, 3))
+    journal = await opened(tmp_path)
+    await journal.write([sharded, record(run_id="run-o")])
+    cut = "UPDATE runs SET record = json_remove(record, '$[17]') WHERE run_id = 'run-o'"
+    journal._database.execute(cut)
+    await asyncio.to_thread(journal.close)
+    again = Journal(tmp_path, pod_uid="uid-a")
+    found = {each.run_id: each for each in again.load().records}
+    again.close()
+    assert found["run-s"] == sharded
+    assert records.document(found["run-s"], records.Pod())["shard"] == {"index": 1, "total": 3}
+    assert found["run-o"].shard is None
