@@ -44,7 +44,10 @@ def main() -> None:
     """Stages and builds; says where the site is."""
     stage()
     program = Path(sys.executable).with_name("zensical")
-    subprocess.run([program, "build", "--clean", "-f", "mkdocs.yml"], cwd=ROOT, check=True, stdout=sys.stderr)
+    # Zensical keeps a folder .cache beside its settings and empties it: not ours, where the kubeconfig is.
+    build = PAGES.parent
+    shutil.copyfile(ROOT / "mkdocs.yml", build / "mkdocs.yml")
+    subprocess.run([program, "build", "--clean", "-f", "mkdocs.yml"], cwd=build, check=True, stdout=sys.stderr)
     sys.stdout.write(f"{ROOT / 'build' / 'site' / 'index.html'}\n")
 
 

@@ -154,11 +154,6 @@ class Cluster:
         """ScheduledTasks."""
         return kubernetes.client.CustomObjectsApi(self.api)
 
-    @cached_property
-    def leases(self) -> Any:
-        """Leases."""
-        return kubernetes.client.CoordinationV1Api(self.api)
-
     def pods(self, namespace: str, selector: str = "") -> list[Any]:
         """The pods of a namespace, oldest first."""
         found = self.core.list_namespaced_pod(namespace, label_selector=selector).items

@@ -78,12 +78,17 @@ class Release:
 
     def holder(self) -> str:
         """The pod that holds the lease; empty if nobody does."""
-        identity = self.cluster.leases.read_namespaced_lease(self.name, self.namespace).spec.holder_identity or ""
-        return str(identity.rpartition("_")[0])
+        return str(self._lease().get("holderIdentity", "").rpartition("_")[0])
 
     def term(self) -> int:
         """The number of the term: it grows with every new leader."""
-        return int(self.cluster.leases.read_namespaced_lease(self.name, self.namespace).spec.lease_transitions or 0)
+        return int(self._lease().get("leaseTransitions", 0))
+
+    def _lease(self) -> Json:
+        """The Lease's spec; empty before the first leader has made one."""
+        find = ("get", "lease", self.name, "--ignore-not-found", "-o", "json")
+        found = json.loads(self.cluster.kubectl("-n", self.namespace, *find) or "{}")
+        return dict(found.get("spec", {}))
 
     def leader(self) -> str:
         """Waits until two replicas are ready and one of them leads."""

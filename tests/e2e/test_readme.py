@@ -9,7 +9,7 @@ import pytest
 
 from docs.blocks import cluster_blocks
 from e2e import release
-from e2e.cluster import CONTEXT, KUBECONFIG, ROOT, Cluster, call
+from e2e.cluster import CONTEXT, KUBECONFIG, ROOT, Cluster, call, until
 from e2e.release import Release
 
 NAMESPACE: Final = "warmcron"
@@ -18,7 +18,7 @@ NAMESPACE: Final = "warmcron"
 @pytest.fixture
 def shell(cluster: Cluster, no_operator: None, tmp_path: Path) -> Iterator[dict[str, str]]:
     """The environment of somebody whose helm is Helm 4 and whose kubectl speaks to this cluster."""
-    release.drop_unused_definition(cluster)
+    until("no task of an earlier test is left", lambda: release.drop_unused_definition(cluster), seconds=90)
     (tmp_path / "helm").symlink_to(Path(cluster.tools) / "helm4")
     config = tmp_path / "kubeconfig"
     config.write_text(KUBECONFIG.read_text())
