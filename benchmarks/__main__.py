@@ -39,7 +39,15 @@ async def _herd(given: argparse.Namespace) -> Record:
         replica = opened.start_operator()
         for count in given.sizes:
             period = given.period or period_for(count)
-            row = await herd(opened, replica, count=count, rounds=given.rounds, period=period, pods=given.pods)
+            row = await herd(
+                opened,
+                replica,
+                count=count,
+                rounds=given.rounds,
+                period=period,
+                pods=given.pods,
+                deliveryPolicy=given.delivery,
+            )
             print(json.dumps(row), flush=True)
             rows.append(row)
     return {"herd": rows}
@@ -120,6 +128,8 @@ async def _everything(given: argparse.Namespace) -> Record:
         found |= await SCENARIOS[name](given)
     given.sizes, given.workers = [100, 1000], "sdk"
     found["herd"] += (await _herd(given))["herd"]
+    given.workers, given.delivery = "sink", "AtMostOnce"
+    found["herd"] += (await _herd(given))["herd"]
     return found
 
 
@@ -133,6 +143,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--period", type=int, default=0, help="seconds between them")
     parser.add_argument("--pods", type=int, default=10, help="workers")
     parser.add_argument("--workers", choices=["sink", "sdk"], default="sink", help="bare, or warmworker")
+    parser.add_argument("--delivery", choices=["AtLeastOnce", "AtMostOnce"], default="AtLeastOnce")
     parser.add_argument("--blocks", type=int, default=3, help="blocks of each peer, side by side")
     parser.add_argument("--seed", type=int, default=8, help="order of the blocks")
     parser.add_argument("--minutes", type=int, default=2, help="ticks of CronJob")

@@ -78,5 +78,9 @@ def start(*, kubeconfig: Path, logs: Path, number: int = 1, **settings: str) -> 
     }
     began = time.time()
     profile = os.environ.get("BENCH_PROFILE")
-    module = ["-m", "benchmarks.profiled", str(logs / f"operator-{number}.prof")] if profile else ["-m", "warmcron"]
+    module = (
+        ["-m", "benchmarks.profiled", str(logs / f"operator-{number}.prof")]
+        if profile
+        else ["-m", "benchmarks.as_in_image"]
+    )
     return Replica(processes.start(f"operator-{number}", [sys.executable, *module], logs=logs, env=env), port, began)

@@ -10,6 +10,7 @@ Record = dict[str, Any]
 HERD: Final = (
     ("tasks due at once", "count"),
     ("workers", "workers"),
+    ("delivery", "delivery"),
     ("arrival p50 ms", "arrival_p50_ms"),
     ("p99 ms", "arrival_p99_ms"),
     ("last ms, by round", "arrival_last_ms"),

@@ -54,6 +54,7 @@ async def herd(  # noqa: PLR0913 - the parameters of the measurement, each by na
         "rounds": rounds,
         "pods": pods,
         "workers": session.fleet.kind,
+        "delivery": spec.get("deliveryPolicy", "AtLeastOnce"),
         **summary(verdict, arrivals, ticks),
         **_status(stamps, ticks, count),
         **costs(used, before - idle_from, count * rounds),
