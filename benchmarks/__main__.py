@@ -61,6 +61,8 @@ async def _side(given: argparse.Namespace) -> Record:
             found["side_raw"].append(measured)
             found["side"] += [{**row, "count": count} for row in measured["rows"]]
             print(report.tables({"side": found["side"]}), flush=True)
+            if not given.minutes:
+                continue
             row = await beside_cronjob(opened, count=count, tuned=True, minutes=given.minutes)
             found["cronjob"].append(row)
             print(json.dumps(row), flush=True)
@@ -146,7 +148,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--delivery", choices=["AtLeastOnce", "AtMostOnce"], default="AtLeastOnce")
     parser.add_argument("--blocks", type=int, default=3, help="blocks of each peer, side by side")
     parser.add_argument("--seed", type=int, default=8, help="order of the blocks")
-    parser.add_argument("--minutes", type=int, default=2, help="ticks of CronJob")
+    parser.add_argument("--minutes", type=int, default=2, help="ticks of CronJob; 0 leaves it out")
     parser.add_argument("--seconds", type=int, default=20, help="length of a step of steady")
     parser.add_argument("--keep", type=Path, help="folder in which data and logs stay")
     parser.add_argument("--out", type=Path, default=Path(".cache/bench/latest.json"), help="where the record goes")

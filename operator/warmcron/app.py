@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import sys
 from random import SystemRandom
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -42,7 +43,7 @@ class App:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._random = SystemRandom()
-        self._metrics = Metrics(log_starts=settings.log_level == "debug")
+        self._metrics = Metrics(eager=settings.log_level == "debug")
         self._connection = client.connect()
         self._services: list[asyncio.Task[Any]] = []
         self._stopped = False
@@ -114,7 +115,7 @@ class App:
             writer=StatusWriter(client=self._kube, source=self._engine, metrics=self._metrics),
             gate=self._elector,
             inbox=self._engine,
-            herd=self._hub.dispatcher.herd,
+            herd=self._hub.herd,
             writers=settings.status_writers,
             interval=settings.status_interval_seconds,
             random=self._random,
@@ -163,7 +164,7 @@ class App:
             ),
             epoch=lambda: self._elector.epoch,
             leading=self._elector.may_send,
-            herd=lambda: self._hub.dispatcher.herd(),  # noqa: PLW0108 - the hub is made after this
+            herd=lambda: self._hub.herd(),  # noqa: PLW0108 - the hub is made after this
             registry=self._metrics.registry,
         )
 
@@ -294,6 +295,7 @@ class App:
             task.cancel()
         await asyncio.gather(*self._services, return_exceptions=True)
         await self._elector.stop()
+        self._metrics.write_lines(limit=sys.maxsize)
 
 
 def _bracketed(ip: str) -> str:

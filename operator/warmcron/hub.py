@@ -134,6 +134,10 @@ class Hub:
         self.engine.forget_task(uid)
         self.memory.note(uid)
 
+    def herd(self) -> bool:
+        """Whether runs wait to be sent: what can wait then should."""
+        return self.engine.busy or self.dispatcher.herd()
+
     def task_seen(self, raw: dict[str, Any]) -> None:
         """A ScheduledTask exists as described; what it asks for is checked once for each generation of it."""
         if raw["metadata"].get("deletionTimestamp"):  # kept only by somebody's finalizer

@@ -1,7 +1,9 @@
 """Metrics and the format of log lines. Nothing here decides anything."""
 
+import asyncio
 import logging
 import sys
+from datetime import UTC, datetime
 from typing import Final
 
 import structlog
@@ -11,6 +13,10 @@ from warmcron.core import runs
 from warmcron.core.tasks import RunRecord, Task
 
 log = structlog.get_logger("warmcron")
+
+# How long lines about runs that have ended are held back in a cluster, and how many are written in one go.
+LINE_SECONDS: Final = 1.0
+LINES: Final = 200
 
 DELAYS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 DURATIONS: Final = (0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600)
@@ -22,7 +28,7 @@ def configure_logging(level: str, style: str) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.MaybeTimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
     renderer: structlog.typing.Processor = (
@@ -53,12 +59,13 @@ class Metrics:
     """Everything that is counted, under the names of docs (base units, `_total`, no pod names, no run ids).
 
     Args:
-        log_starts: also scheduled runs get a line when they start. In a cluster only their end does, which says when
-            they started: a line costs as much as sending a run, and a herd would wait for it.
+        eager: lines about runs are logged as things happen. In a cluster a scheduled run gets one line, when it has
+            ended, and up to a second later: a line costs as much as sending a run, and a herd would wait for it.
     """
 
-    def __init__(self, *, log_starts: bool = True) -> None:
-        self._log_starts = log_starts
+    def __init__(self, *, eager: bool = True) -> None:
+        self._eager = eager
+        self._lines: list[dict[str, object]] = []
         self.registry = CollectorRegistry()
         self.leader = Gauge("warmcron_leader", "1 on the replica that leads", registry=self.registry)
         self.epoch = Gauge("warmcron_epoch", "Number of the current term", registry=self.registry)
@@ -92,7 +99,7 @@ class Metrics:
         """A run was first sent, this many seconds after its tick."""
         if run.trigger == "Schedule":
             self.delay.observe(max(delay, 0.0))
-        if not self._log_starts and run.trigger == "Schedule":
+        if not self._eager and run.trigger == "Schedule":
             return
         log.info(
             "run started",
@@ -109,18 +116,31 @@ class Metrics:
         self.runs.labels(record.outcome).inc()
         if record.started is not None:
             self.duration.observe(record.duration)
-        log.info(
-            "run ended",
-            namespace=run.task.namespace,
-            task=run.task.name,
-            run_id=run.id,
-            outcome=record.outcome,
-            reason=record.reason,
-            attempts=record.attempts,
-            pod=record.pod_name,
-            delay_seconds=None if record.started is None else round(record.started - record.scheduled, 3),
-            duration_seconds=record.duration,
-        )
+        line: dict[str, object] = {
+            "namespace": run.task.namespace,
+            "task": run.task.name,
+            "run_id": run.id,
+            "outcome": record.outcome,
+            "reason": record.reason,
+            "attempts": record.attempts,
+            "pod": record.pod_name,
+            "delay_seconds": None if record.started is None else round(record.started - record.scheduled, 3),
+            "duration_seconds": record.duration,
+        }
+        if self._eager:
+            log.info("run ended", **line)
+            return
+        if not self._lines:
+            asyncio.get_running_loop().call_later(LINE_SECONDS, self.write_lines)
+        self._lines.append({**line, "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z")})
+
+    def write_lines(self, *, limit: int = LINES) -> None:
+        """Logs what has been held back. A crash before this loses up to a second of lines, and nothing else."""
+        lines, self._lines = self._lines[:limit], self._lines[limit:]
+        if self._lines:
+            asyncio.get_running_loop().call_later(0, self.write_lines)
+        for line in lines:
+            log.info("run ended", **line)
 
     def skipped(self, task: Task, reason: str, count: int) -> None:
         """Ticks were not started."""

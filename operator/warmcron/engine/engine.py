@@ -44,6 +44,7 @@ class Engine:
         self._recorder, self._observer, self._journal = recorder, observer, journal
         self._asking: set[PoolKey] = set()  # pools that have not yet told this leader what they have
         self._opening: set[PoolKey] = set()  # pools that are being taken over
+        self.busy = False  # more is due than one turn could decide
         self._leading = False
         self._term = 0
         self._wake = asyncio.Event()
@@ -249,7 +250,8 @@ class Engine:
         """Handles what is due, then sleeps until something is. Ends only by cancellation."""
         while True:
             self._wake.clear()
-            if self._leading and self._gate.may_send() and self.tick():
+            self.busy = self._leading and self._gate.may_send() and self.tick()
+            if self.busy:
                 await asyncio.sleep(0)
                 continue
             next_look = min(self.tasks.next_due(), self.runner.alarms.next())

@@ -179,10 +179,11 @@ class Channel(asyncio.Protocol):
             return
         if not self._keep and self._transport:
             self._transport.abort()
-        request.on_reply(Answer(self._status, self._headers, b"".join(self._parts)))
-        if self._keep:
+        answer = Answer(self._status, self._headers, b"".join(self._parts))
+        if self._keep:  # what waits goes out before this answer is looked at
             self.idle_since = self._loop.time()
             self._on_free(self)
+        request.on_reply(answer)
 
     def _fail(self, reason: str) -> None:
         request, self._request = self._request, None
