@@ -83,7 +83,7 @@ class Api:
 
     async def watch(self, path: str, version: str) -> AsyncIterator[tuple[float, bytes]]:
         """Watch events as they come, each with the second of its arrival, unparsed: parsing would be our cost."""
-        url = f"{self._server}{path}?watch=1&resourceVersion={version}"
+        url = f"{self._server}{path}?watch=1" + (f"&resourceVersion={version}" if version else "")
         timeout = aiohttp.ClientTimeout(total=None)
         async with self._session.get(url, timeout=timeout, read_bufsize=2**20) as answer:
             rest = b""
@@ -113,9 +113,9 @@ class Stamps:
     lines: list[tuple[float, bytes]] = field(default_factory=list)
     task: "asyncio.Task[None] | None" = None
 
-    async def follow(self, api: Api, path: str) -> None:
-        """Begins to watch from now on."""
-        version = (await api.call("GET", f"{path}?limit=1"))["metadata"]["resourceVersion"]
+    async def follow(self, api: Api, path: str, *, empty: bool = False) -> None:
+        """Begins to watch from now on; `empty` says that there is nothing yet, so that no version is needed."""
+        version = "" if empty else (await api.call("GET", f"{path}?limit=1"))["metadata"]["resourceVersion"]
 
         async def read() -> None:
             async for stamped in api.watch(path, version):
@@ -124,6 +124,10 @@ class Stamps:
         self.task = asyncio.create_task(read())
 
     def stop(self) -> None:
-        """Watches no more."""
+        """Watches no more; raises if the watch had ended before: what it did not see would count as lost."""
+        if self.task and self.task.done():
+            raise ApiError(f"a watch ended early: {self.task.exception()}")
+        if any(line.startswith(b'{"type":"ERROR"') for _, line in self.lines):
+            raise ApiError(f"a watch broke: {self.lines[-1][1][:300]!r}")
         if self.task:
             self.task.cancel()

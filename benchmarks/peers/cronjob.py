@@ -24,13 +24,13 @@ async def cronjobs(session: Session, *, count: int, tuned: bool, minutes: int) -
     namespace = f"cronjob-{count}-{'tuned' if tuned else 'default'}"
     await session.api.namespace(namespace)
     path = f"/apis/batch/v1/namespaces/{namespace}"
+    jobs, pods = Stamps(), Stamps()
+    await jobs.follow(session.api, f"{path}/jobs", empty=True)
+    await pods.follow(session.api, f"/api/v1/namespaces/{namespace}/pods", empty=True)
+    await asyncio.sleep(MINUTE - time.time() % MINUTE + 1)  # made within one minute, so that no tick is made up for
     await session.api.in_bulk("POST", [(f"{path}/cronjobs", _cronjob(f"c{number}")) for number in range(count)])
-    await asyncio.sleep(MINUTE - time.time() % MINUTE + 2)  # the tick before this is not to be made up for
     first = int(time.time() // MINUTE + 1) * MINUTE
     ticks = [first + MINUTE * number for number in range(minutes)]
-    jobs, pods = Stamps(), Stamps()
-    await jobs.follow(session.api, f"{path}/jobs")
-    await pods.follow(session.api, f"/api/v1/namespaces/{namespace}/pods")
     child = session.plane.start_controllers(name=namespace, flags=TUNED if tuned else DEFAULT)
     try:
         await asyncio.sleep(first - 1 - time.time())
