@@ -13,6 +13,10 @@ from benchmarks import report
 Record = dict[str, Any]
 REPOSITORY: Final = Path(__file__).resolve().parents[1]
 KEPT: Final = REPOSITORY / "benchmarks" / "record.json"
+HEADS: Final = {
+    "en": ("{count} due in the same second", "p50 ms", "p99 ms", "lost", "own CPU ms a run"),
+    "zh": ("同一秒到期 {count} 个", "p50 毫秒", "p99 毫秒", "丢失", "自身 CPU 毫秒/次"),
+}
 BEGIN, END = "<!-- bench:begin -->\n", "<!-- bench:end -->"
 
 
@@ -38,16 +42,17 @@ def _split(page: str) -> tuple[str, str, str]:
 
 def pages(record: Record) -> dict[str, str]:
     """What belongs between the marks of each page."""
-    summary = readme(record)
     return {
-        "README.md": summary,
-        "README.zh-CN.md": summary,
+        "README.md": readme(record, HEADS["en"]),
+        "README.zh-CN.md": readme(record, HEADS["zh"]),
         "docs/performance.md": f"{_machine(record['machine'])}\n\n{report.tables(record, level=3)}",
     }
 
 
-def readme(record: Record) -> str:
-    """The short table: one herd, side by side."""
+def readme(record: Record, head: tuple[str, ...]) -> str:
+    """The short table: one herd, side by side. Empty for a record without one."""
+    if not record.get("side"):
+        return ""
     rows = []
     for row in record.get("side", ()):
         if row["count"] == max(found["count"] for found in record["side"]):
@@ -57,9 +62,8 @@ def readme(record: Record) -> str:
         if row["count"] == max(found["count"] for found in record["cronjob"]):
             lost = f"{row['lost']} of {row['expected']}"
             rows.append([row["peer"], row["pod_p50_ms"], row["pod_p99_ms"], lost, f"{row['cpu_controllers_ms']:g}"])
-    count = max((row["count"] for row in record.get("side", ())), default=0)
-    head = [f"{count} due in the same second", "p50 ms", "p99 ms", "lost", "own CPU ms a run"]
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    count = max(row["count"] for row in record["side"])
+    lines = ["| " + " | ".join(head).format(count=count) + " |", "|" + "---|" * len(head)]
     lines += ["| " + " | ".join(_text(cell) for cell in row) + " |" for row in rows]
     return "\n".join(lines) + "\n"
 
