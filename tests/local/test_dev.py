@@ -78,6 +78,18 @@ def test_a_run_that_a_crash_interrupted_is_finished_by_the_next_start(start: Sta
     assert run["runId"] in ids
 
 
+def test_a_run_at_most_once_is_not_repeated_when_its_worker_is_killed(start: Start, tmp_path: Path) -> None:
+    text = task("once", schedule="*/2 * * * * *", handler="sleep", payload="{seconds: 600}")
+    (tmp_path / "tasks.yaml").write_text(text + "  deliveryPolicy: AtMostOnce\n")
+    session = start("tasks.yaml")
+    name = session.says(r"once: started on (demo-\d)$")[1]
+    (run,) = session.status("once")["active"]  # written down before it was sent
+    assert run["podName"] == name
+    os.kill(int(session.says(rf"worker {name} is ready \(process (\d+)")[1]), signal.SIGKILL)
+    session.says(r"once: Unknown on .*: worker killed by SIGKILL")
+    assert session.stop() == 0
+
+
 def test_missed_ticks_are_made_up_for_by_policy(start: Start, tmp_path: Path) -> None:
     file = tmp_path / "tasks.yaml"
     file.write_text(task("tick") + "  missedRunPolicy: Skip\n")

@@ -132,6 +132,7 @@ class Dev:
         self._hub = Hub(
             gate=self._gate,
             recorder=self._objects,
+            intents=self._objects,
             leader_address=lambda: "",
             callback_url=self._listening.callback_url,
             callback_key=os.urandom(32),

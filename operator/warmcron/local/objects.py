@@ -10,7 +10,11 @@ import uuid
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol
 
+import structlog
+
 from warmcron.core import status, times
+from warmcron.core.events import Committed, Event, NotCommitted
+from warmcron.core.run import Attempt, Run
 from warmcron.core.tasks import TaskRef
 from warmcron.local import manifests
 from warmcron.local.folder import Entry, Folder
@@ -19,15 +23,20 @@ from warmcron.spec.task import TRIGGER_ANNOTATION, TRIGGER_PAYLOAD_ANNOTATION
 
 Json = dict[str, Any]
 
+log = structlog.get_logger("warmcron.dev")
+
 # Changes of one moment go into one write of the file; what a user waits for is written sooner.
 SETTLE_SECONDS: Final = 0.5
 
 
 class Source(Protocol):
-    """Where statuses come from: the engine."""
+    """Where statuses come from, and where it is said that they are written: the engine."""
 
     def status_of(self, uid: str) -> tuple[TaskRef, status.Json] | None:
         """What the status of a task should be now."""
+
+    def on_event(self, about: Attempt, event: Event) -> None:
+        """Something was heard of one attempt."""
 
 
 class Objects:
@@ -44,6 +53,7 @@ class Objects:
         self._declared: dict[str, Manifest] = {}
         self._keys: dict[str, str] = {}  # uid -> namespace/name
         self._changed: set[str] = set()  # uids whose status is to be written
+        self._intents: list[Attempt] = []  # AtMostOnce: answered once the file holds them
         self._wake, self._soon = asyncio.Event(), asyncio.Event()
         self.source: Source | None = None
 
@@ -117,6 +127,11 @@ class Objects:
         self._changed.add(uid)
         self._touch(urgent=urgent)
 
+    def commit(self, run: Run) -> None:
+        """Writes down which worker is about to get an AtMostOnce run; says so when the file is known to hold it."""
+        self._intents.append(Attempt(run.id, run.attempt, run.pod_uid))
+        self.note(run.task.uid, urgent=True)
+
     async def run(self) -> None:
         """Writes what changes until cancelled.
 
@@ -132,8 +147,19 @@ class Objects:
                 pass
             self._wake.clear()
             self._soon.clear()
-            content = self._collect()
+            intents, self._intents = self._intents, []
+            event = await self._write(self._collect())
+            for about in intents:
+                if self.source:
+                    self.source.on_event(about, event)
+
+    async def _write(self, content: bytes) -> Event:
+        try:
             await asyncio.to_thread(self._folder.write, content)
+        except OSError as error:  # the disk is full, or the folder is gone: the next change tries again
+            log.error("state not written", error=error.strerror)  # noqa: TRY400 - no fault of ours
+            return NotCommitted("StateNotWritten")
+        return Committed()
 
     def flush(self) -> None:
         """Writes what `run` has not written, at the end."""

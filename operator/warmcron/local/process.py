@@ -53,10 +53,12 @@ class Process:
     Attributes:
         uid: what a pod's uid is in the cluster: new for every process.
         port: where it listens on loopback; 0 while it has not said.
+        proved: whether it was ever ready.
     """
 
     def __init__(self, name: str, child: asyncio.subprocess.Process, *, port: int, log: Path, uid: str) -> None:
         self.name, self.uid, self.port = name, uid, port
+        self.proved = False
         self._child = child
         self._log = log
         self._tail: list[bytes] = []
@@ -100,9 +102,11 @@ class Process:
         timeout = aiohttp.ClientTimeout(total=PROBE_SECONDS)
         try:
             async with session.get(f"http://127.0.0.1:{self.port}/readyz", timeout=timeout) as answer:
-                return "" if answer.status in (OK, NOT_FOUND) else f"readiness probe: {answer.status}"
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            return "starting" if isinstance(error, aiohttp.ClientConnectorError) else "readiness probe: no answer"
+                reason = "" if answer.status in (OK, NOT_FOUND) else f"readiness probe: {answer.status}"
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            reason = "readiness probe: no answer" if self.proved else "starting"
+        self.proved = self.proved or not reason
+        return reason
 
     async def _read(self) -> None:
         """Copies what it prints into its file, and learns its port from it."""

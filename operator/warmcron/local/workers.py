@@ -21,6 +21,7 @@ log = structlog.get_logger("warmcron.dev")
 
 PROBE_SECONDS: Final = 1.0
 STARTING_SECONDS: Final = 0.05
+LAST_WORD_SECONDS: Final = 0.3
 # A worker that ends at once is not started again at once.
 PAUSE_SECONDS, PAUSE_SECONDS_MAX = 1.0, 10.0
 STABLE_SECONDS: Final = 10.0
@@ -131,6 +132,8 @@ class Workers:
         try:
             while not end.done():
                 reason = await worker.ready(self._session)
+                if reason and worker.proved:  # its end, which explains it, may be on its way
+                    await asyncio.wait({end}, timeout=LAST_WORD_SECONDS)
                 if not end.done():
                     self._saw(key, worker, reason)
                 pause = STARTING_SECONDS if reason == "starting" else PROBE_SECONDS
@@ -159,8 +162,7 @@ class Workers:
     def _report(self, worker: Process, how: str) -> None:
         """A worker ended that nobody had told to, or whose code has changed."""
         runs = self._running(worker.uid)
-        was_ready = worker.uid in self._ready
-        if was_ready:
+        if worker.proved:
             log.warning("worker ended", worker=worker.name, pid=worker.pid, reason=how, runs=runs)
         else:
             log.error("worker failed", worker=worker.name, pid=worker.pid, reason=how, said=worker.last_words())

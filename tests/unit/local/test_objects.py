@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from warmcron.core.events import Event
+from warmcron.core.run import Attempt
 from warmcron.core.tasks import TaskRef
 from warmcron.kube import translate
 from warmcron.local import folder
@@ -26,11 +28,15 @@ class Kept:
     def __init__(self, found: Folder) -> None:
         self.seen: list[dict[str, Any]] = []
         self.gone: list[str] = []
+        self.heard: list[tuple[Attempt, Event]] = []
         self.objects = Objects(found, apply=self.seen.append, forget=self.gone.append)
         self.objects.source = self
 
     def status_of(self, uid: str) -> tuple[TaskRef, dict[str, Any]] | None:
         return TaskRef(uid, "default", "a"), {"succeeded": 1}
+
+    def on_event(self, about: Attempt, event: Event) -> None:
+        self.heard.append((about, event))
 
     @property
     def last(self) -> dict[str, Any]:
