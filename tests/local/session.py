@@ -1,6 +1,7 @@
 """One `warmcron dev` and what it prints, and the process tree below it as /proc tells it."""
 
 import contextlib
+import http.client
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 T = TypeVar("T")
 PATIENCE = 60.0
@@ -116,6 +118,32 @@ class Session:
     def state(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((self.folder / ".warmcron" / "state.json").read_text())
         return found
+
+    @property
+    def server(self) -> dict[str, Any]:
+        """Where it listens."""
+        found: dict[str, Any] = json.loads((self.folder / ".warmcron" / "server.json").read_text())
+        return found
+
+    def api(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+        """A question to the API, as the command line asks it."""
+        found = urlsplit(self.server["url"])
+        connection = http.client.HTTPConnection(found.netloc, timeout=PATIENCE)
+        with contextlib.closing(connection):
+            data = None if body is None else json.dumps(body)
+            connection.request(method, f"/api/v1{path}", data, {"content-type": "application/json", **headers})
+            answer = connection.getresponse()
+            text = answer.read()
+            return answer.status, json.loads(text) if text else None
+
+    def run(self, run_id: str, *states: str) -> dict[str, Any]:
+        """A run, once it is in one of these states."""
+
+        def ask() -> dict[str, Any] | None:
+            status, found = self.api("GET", f"/runs/{run_id}")
+            return dict(found["run"]) if status == 200 and found["run"]["state"] in states else None
+
+        return eventually(ask, f"run {run_id} to be {' or '.join(states)}")
 
     def remembered(self, state: str) -> set[str]:
         """The tasks that the history has a run of in that state; waits for the first."""

@@ -20,9 +20,12 @@ def test_the_built_in_example_runs_soon_after_the_banner_and_ctrl_c_leaves_nothi
     session.says(r"^warmcron .* embedded mode")
     session.says(r"hello: Succeeded")
     session.says(r"hello \| hello warm pods, from demo-\d")
-    found = json.loads((session.folder / ".warmcron" / "server.json").read_text())
-    with urllib.request.urlopen(found["url"] + "/metrics") as answer:  # noqa: S310 - its own URL
+    with urllib.request.urlopen(session.server["url"] + "/metrics") as answer:  # noqa: S310 - its own URL
         assert b"warmcron_runs_total" in answer.read()
+    with urllib.request.urlopen(session.server["url"] + "/tasks") as answer:  # noqa: S310 - its own URL
+        assert b"hello" in answer.read()
+    status, tasks = session.api("GET", "/tasks")
+    assert (status, {one["name"] for one in tasks["items"]}) == (200, {"hello", "report", "flaky"})
     assert "hello" in session.remembered("Succeeded")
     tree = session.tree()
     assert len(tree) >= 3  # two workers and their keeper, and what handlers with processes of their own need
