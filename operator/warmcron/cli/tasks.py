@@ -11,11 +11,14 @@ import typer
 from warmcron.cli import output
 from warmcron.cli.backend import Backend, Json, TaskView
 from warmcron.cli.runs import print_log
+from warmcron.cli.server import Server
 from warmcron.cli.target import AllNamespaces, Form, Namespace, Selector, Target
-from warmcron.errors import UsageError
+from warmcron.errors import NotThereError, ServerError, UsageError
 from warmcron.spec.task import MAX_PAYLOAD_BYTES, PLURAL
 
 POLL_SECONDS: Final = 0.3
+# An operator that has not begun a run by then will not for a while.
+KNOWN_SECONDS: Final = 30.0
 HEADS: Final = ("NAME", "SCHEDULE", "TIMEZONE", "SUSPEND", "ACTIVE", "LAST", "NEXT", "READY", "AGE")
 WIDE: Final = ("POOL", "HANDLER", "FAILURES", "REASON")
 
@@ -40,7 +43,8 @@ async def list_tasks(
     elif form is output.Format.NAME:
         output.lines(f"{PLURAL}/{task.name}" for task in found)
     elif not found:
-        output.say("no tasks" if all_namespaces else f"no tasks in namespace {namespace or backend.namespace}")
+        place = f" in namespace {namespace or backend.namespace}; -A shows those of all"
+        output.say(f"no tasks{'' if all_namespaces else place}")
     else:
         wide = form is output.Format.WIDE
         first = ("NAMESPACE",) if all_namespaces else ()
@@ -118,6 +122,7 @@ async def trigger(  # noqa: PLR0913 - options are arguments
             async with asyncio.timeout(seconds or None):
                 if follow:
                     async with target.history() as server:
+                        await _known(server, run_id)
                         await print_log(server, run_id, follow=True)
                 end = await _end(backend, task, run_id)
         except TimeoutError:
@@ -183,6 +188,24 @@ async def _set(  # noqa: PLR0913 - what both verbs take
             output.lines([f"{PLURAL}/{task.name} {done}"])
     if not found:
         output.say("no tasks")
+
+
+async def _known(server: Server, run_id: str) -> None:
+    """Waits until the history has a run that was just asked for."""
+    try:
+        async with asyncio.timeout(KNOWN_SECONDS):
+            while not await _has(server, run_id):  # noqa: ASYNC110 - it is asked of a server
+                await asyncio.sleep(POLL_SECONDS)
+    except TimeoutError:
+        raise ServerError(f"run {run_id} was asked for, and nobody has begun it in {KNOWN_SECONDS:g} s") from None
+
+
+async def _has(server: Server, run_id: str) -> bool:
+    try:
+        await server.run(run_id)
+    except NotThereError:
+        return False
+    return True
 
 
 async def _end(backend: Backend, task: TaskView, run_id: str) -> Json:

@@ -53,7 +53,7 @@ def test_list_as_json_and_yaml_is_a_kubernetes_list(api: KubeApi, ctl: Ctl) -> N
 
 def test_an_empty_list_is_a_word_beside_the_data(ctl: Ctl) -> None:
     done = ctl("list")
-    assert (done.code, done.out, done.err) == (0, "", "no tasks in namespace team\n")
+    assert (done.code, done.out, done.err) == (0, "", "no tasks in namespace team; -A shows those of all\n")
 
 
 def test_describe_shows_conditions_and_runs(api: KubeApi, ctl: Ctl) -> None:

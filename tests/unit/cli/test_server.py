@@ -1,0 +1,183 @@
+"""The verbs on warmcron's own API, which is the real one over a made-up cluster."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fakes.command import Done, run
+from fakes.served import serve
+from fakes.web import FakeCluster, FakeGuard, FakeViewer, cluster
+from warmcron.api.app import Sources, create
+from warmcron.history.model import RunRow
+
+Ctl = Callable[..., Done]
+
+
+@pytest.fixture
+def source() -> FakeCluster:
+    return cluster(10)
+
+
+@pytest.fixture
+def url(source: FakeCluster) -> Iterator[str]:
+    with serve(create(Sources(live=source, reader=source.history, orders=source, guard=FakeGuard()))) as found:
+        yield found
+
+
+@pytest.fixture
+def ctl(url: str) -> Ctl:
+    def call(*arguments: str) -> Done:
+        return run(*arguments, "--server", url)
+
+    return call
+
+
+def some_run(source: FakeCluster, state: str = "Succeeded", **changes: object) -> RunRow:
+    found = next(row for row in source.history.rows.values() if row.namespace == "shop" and row.state == state)
+    source.history.rows[found.run_id] = changed = replace(found, **changes)  # type: ignore[arg-type]
+    return changed
+
+
+def test_list_and_describe_show_what_the_api_tells(source: FakeCluster, ctl: Ctl) -> None:
+    lines = ctl("list", "-n", "shop").out.splitlines()
+    names = sorted(name for namespace, name in source.rows if namespace == "shop")
+    assert [line.split()[0] for line in lines[1:]] == names
+    assert len(ctl("list", "-A", "-o", "json").json["items"]) == len(source.rows)
+    out = ctl("describe", names[0], "-n", "shop").out
+    assert "Conditions:" in out
+    assert "Last runs:" in out
+
+
+def test_runs_are_listed_and_filtered(source: FakeCluster, ctl: Ctl) -> None:
+    everything = ctl("runs", "-A", "--limit", "10000", "-o", "json").json
+    assert len(everything) == len(source.history.rows)  # over several pages
+    failed = ctl("runs", "-A", "--state", "Failed", "--limit", "10000", "-o", "json").json
+    assert {row["state"] for row in failed} == {"Failed"}
+    row = some_run(source)
+    shown = ctl("runs", row.task, "-n", "shop", "--limit", "5")
+    assert shown.out.splitlines()[0].split()[:4] == ["RUN", "TASK", "SCHEDULED", "TRIGGER"]
+    assert len(shown.out.splitlines()) == 6
+    assert ctl("runs", "-n", "shop", "--search", row.run_id, "-o", "name").out == f"{row.run_id}\n"
+    later = ctl("runs", "-A", "--since", "2100-01-01T00:00:00Z")
+    assert (later.code, later.out, later.err) == (0, "", "no runs\n")
+
+
+def test_logs_are_printed_and_followed_to_the_end(source: FakeCluster, ctl: Ctl) -> None:
+    row = some_run(source)
+    source.history.lines.pop(row.run_id, None)
+    for number in range(3):
+        source.history.say(row.run_id, f"line {number}", at=row.scheduled)
+    expected = "line 0\nline 1\nline 2\n"
+    assert ctl("logs", row.run_id).out == expected
+    assert ctl("logs", "-f", row.run_id).out == expected
+    assert ctl("logs", "--timestamps", row.run_id).out.splitlines()[0].endswith("Z line 0")
+
+
+def test_a_long_log_is_read_in_pages(source: FakeCluster, ctl: Ctl) -> None:
+    row = some_run(source)
+    source.history.lines.pop(row.run_id, None)
+    for number in range(2500):
+        source.history.say(row.run_id, str(number), at=row.scheduled)
+    assert ctl("logs", row.run_id).out.split() == [str(number) for number in range(2500)]
+
+
+def test_orders_reach_the_cluster(source: FakeCluster, ctl: Ctl) -> None:
+    row = some_run(source)
+    assert ctl("suspend", row.task, "-n", "shop").out == f"scheduledtasks/{row.task} suspended\n"
+    run_id = ctl("trigger", row.task, "-n", "shop", "--payload", '{"a": 1}').out.strip()
+    again = ctl("retry", row.run_id).out.strip()
+    assert run_id
+    assert again not in ("", run_id, row.run_id)
+    task = f"shop/{row.task}"
+    assert source.orders == [("suspend", task), ("trigger", task, "{'a': 1}"), ("trigger", task, "None")]
+
+
+def test_a_run_that_goes_on_is_told_to_stop(source: FakeCluster, ctl: Ctl) -> None:
+    row = (
+        some_run(source, state="Running")
+        if any(found.state == "Running" and found.namespace == "shop" for found in source.history.rows.values())
+        else some_run(source, finished=None)
+    )
+    done = ctl("cancel", row.run_id)
+    assert (done.code, done.out, done.err) == (0, "", f"run {row.run_id} is told to stop\n")
+    assert source.orders[-1][0] == "cancel"
+
+
+def test_workers_show_what_they_run_and_can(source: FakeCluster, ctl: Ctl) -> None:
+    done = ctl("workers", "-A")
+    assert len(done.out.splitlines()) == len(source.workers_rows) + 1
+    assert "/" in done.out.splitlines()[1]
+
+
+def test_doctor_uses_what_the_workers_say_of_themselves(source: FakeCluster, ctl: Ctl) -> None:
+    row = some_run(source)
+    (first, second, *_) = source.workers_rows
+    there: dict[str, Any] = {"namespace": "shop", "pool": row.pool, "state": "Ready", "reason": "", "runs": ()}
+    source.workers_rows[:] = [
+        replace(first, **there, handlers=("something-else",)),
+        replace(second, **{**there, "runs": ("r-1",)}, capacity=1, handlers=None),
+    ]
+    done = ctl("doctor", row.task, "-n", "shop")
+    assert done.code == 1
+    assert f"!!  no worker of pool {row.pool} can take it: WorkersBusy" in done.out
+    assert f"--  {first.name} is passed over: it has no handler {row.handler!r}; it has something-else" in done.out
+    assert f"--  {second.name} is passed over: full: 1 of 1 runs" in done.out
+
+
+def test_a_server_with_a_guard_wants_a_token(source: FakeCluster) -> None:
+    guard = FakeGuard({"t": FakeViewer("ann", scope=("shop",))})
+    with serve(create(Sources(live=source, reader=source.history, orders=source, guard=guard))) as url:
+        refused = run("list", "--server", url)
+        assert refused.code == 1
+        assert "send a bearer token" in refused.err
+        seen = run("list", "-A", "-o", "json", "--server", url, "--token", "t").json["items"]
+        assert {item["namespace"] for item in seen} == {"shop"}
+
+
+MISTAKES = [
+    (["describe", "nobody", "-n", "shop"], 1, "task shop/nobody is not there, or you may not see it"),
+    (["logs", "nothing"], 1, "run nothing is not there"),
+    (["cancel", "nothing"], 1, "run nothing is not there"),
+    (["list", "-l", "a=b"], 2, "--selector: labels are a cluster's"),
+    (["runs", "--since", "yesterday"], 2, "--since: 'yesterday' is not an instant"),
+    (["runs", "--state", "Gone"], 1, "state"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "code", "words"), MISTAKES)
+def test_a_mistake_is_told_in_words(ctl: Ctl, arguments: list[str], code: int, words: str) -> None:
+    done = ctl(*arguments)
+    assert (done.code, done.out) == (code, "")
+    assert words in done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_server_that_is_gone_and_a_history_that_is_down(source: FakeCluster, ctl: Ctl) -> None:
+    assert "does not answer" in run("runs", "--server", "http://127.0.0.1:9").err
+    source.history.broken = "the database is away"
+    done = ctl("runs")
+    assert done.code == 1
+    assert "the database is away" in done.err
+
+
+def embedded(tmp_path: Path, url: str, pid: int) -> None:
+    (tmp_path / ".warmcron").mkdir()
+    (tmp_path / ".warmcron" / "server.json").write_text(json.dumps({"url": url, "pid": pid, "version": "x"}))
+
+
+def test_in_the_folder_of_a_running_dev_the_verbs_speak_to_it(tmp_path: Path, url: str, source: FakeCluster) -> None:
+    embedded(tmp_path, url, os.getpid())
+    assert len(run("list", "-A", "-o", "json").json["items"]) == len(source.rows)
+    assert run("runs", "--limit", "3", "-o", "json").json  # runs of every namespace: it has but one user
+    plugin = run("list", program="kubectl-warmcron")
+    assert "no cluster" in plugin.err  # kubectl means a cluster
+
+
+def test_a_dev_that_was_killed_is_not_spoken_to(tmp_path: Path, url: str) -> None:
+    embedded(tmp_path, url, 2**22 + 1)  # no such process
+    assert "no cluster" in run("list").err
