@@ -11,6 +11,9 @@ from fakes.web import FakeCluster, cluster
 
 pytestmark = pytest.mark.browser
 
+ALL = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+CONTRAST = {"runOnly": ["color-contrast"]}
+
 
 def screens(source: FakeCluster) -> list[str]:
     """The addresses of every screen of a cluster."""
@@ -45,9 +48,13 @@ def test_every_screen_fits_and_is_one_request(visit: Visits, tasks: int, width: 
 
 @pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)])
 def test_axe_finds_nothing(visit: Visits, theme: str, width: int) -> None:
+    """In the dark theme only the contrast can differ; and one row of a table is as good as fifty."""
     source = cluster(10)
     page = visit(source, theme=theme, width=width)
-    faults = {path: found for path in screens(source) if (found := violations(page, path))}
+    few = {"/runs": "/runs?state=Failed", "/tasks": "/tasks?ns=shop", "/workers": "/workers?q=search"}
+    rules = CONTRAST if theme == "dark" else ALL
+    paths = [few.get(path, path) for path in screens(source)]
+    faults = {path: found for path in paths if (found := violations(page, path, rules=rules))}
     assert faults == {}
 
 
@@ -60,12 +67,11 @@ def test_axe_finds_nothing_in_an_open_dialog_and_in_chinese(visit: Visits) -> No
     assert violations(page) == []
 
 
-def violations(page: Page, path: str = "") -> list[Any]:
+def violations(page: Page, path: str = "", *, rules: dict[str, list[str]] = ALL) -> list[Any]:
     """What axe says of a page, against WCAG 2.2 AA and its own best practices."""
     if path:
         page.goto(path)
     page.evaluate(chromium.axe())
-    rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
     found = page.evaluate("(rules) => axe.run(document, rules)", rules)
     return [
         (fault["id"], fault["help"], [(node["html"][:200], node["any"][:1]) for node in fault["nodes"][:3]])
