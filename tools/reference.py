@@ -15,6 +15,7 @@ from typer.main import get_command
 from warmcron.cli.main import app
 from warmcron.config import Settings
 from warmcron.history.history import Figures
+from warmcron.notify.webhook import Figures as Notified
 from warmcron.observe import Metrics
 from warmcron.spec import crd, rules
 
@@ -102,7 +103,11 @@ def settings() -> str:
 def metrics() -> str:
     """Everything that /metrics shows."""
     rows = []
-    for found in [*vars(Metrics()).values(), *vars(Figures(CollectorRegistry())).values()]:
+    for found in [
+        *vars(Metrics()).values(),
+        *vars(Figures(CollectorRegistry())).values(),
+        *vars(Notified(CollectorRegistry())).values(),
+    ]:
         if isinstance(found, MetricWrapperBase):
             name = found._name + ("_total" if found._type == "counter" else "")  # noqa: SLF001 - it has no public ones
             labels = ", ".join(f"`{label}`" for label in found._labelnames)  # noqa: SLF001

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import sys
 from random import SystemRandom
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
 import kopf
 import structlog
@@ -22,19 +22,15 @@ from warmcron.kube.mirror import Mirror
 from warmcron.kube.recorder import Recorder
 from warmcron.kube.reflector import Reflector
 from warmcron.kube.statuses import StatusWriter
+from warmcron.listeners import Listeners
 from warmcron.observe import Metrics
 from warmcron.spec.task import GROUP, PLURAL, VERSION
 from warmcron.workers.channels import CONNECT_SECONDS
 from warmcron.workers.signing import Signer
 
-if TYPE_CHECKING:
-    from warmcron.history.history import History
-
 log = structlog.get_logger("warmcron")
 
 FLUSH_SECONDS: Final = 0.7
-HISTORY_SECONDS: Final = 2.0
-DAY: Final = 86_400
 
 
 class App:
@@ -57,8 +53,7 @@ class App:
         # Before kopf: what exists when it starts it leaves alone when it stops; we stop in `_stop`, in our order.
         for work in (self._engine.run(), self._sync.run(), self._stand()):
             self._services.append(asyncio.create_task(work))
-        if self._history:
-            self._services.append(asyncio.create_task(self._history.run()))
+        self._services += [asyncio.create_task(work) for work in self._listeners.works()]
         self._api.start()
         failed = asyncio.create_task(self._first_failure())
         try:
@@ -82,8 +77,7 @@ class App:
                 await runner.cleanup()
             await self._api.close()
             await self._hub.close()
-            if self._history:
-                await self._history.close(HISTORY_SECONDS)
+            await self._listeners.close()
             await self._kube.close()
             await self._watch_kube.close()
             await self._lease_kube.close()
@@ -94,7 +88,7 @@ class App:
         self._watch_kube = client.KubeClient(self._connection, timeout=60, limit=0)
         self._lease_kube = client.KubeClient(self._connection, timeout=settings.lease_duration_seconds / 2, limit=2)
         self._elector = self._make_elector()
-        self._history = self._make_history()
+        self._listeners = self._make_listeners()
         self._hub = Hub(
             gate=self._elector,
             recorder=self,
@@ -105,11 +99,11 @@ class App:
             signer=self._signer(),
             metrics=self._metrics,
             random=self._random,
-            journal=self._history.journal if self._history else None,
+            journal=self._listeners.listener,
         )
         self._engine = self._hub.engine
         self._api = Port(
-            settings, connection=self._connection, hub=self._hub, elector=self._elector, history=self._history
+            settings, connection=self._connection, hub=self._hub, elector=self._elector, history=self._listeners.history
         )
         self._recorder = Recorder(
             writer=StatusWriter(client=self._kube, source=self._engine, metrics=self._metrics),
@@ -144,28 +138,19 @@ class App:
         log.info("requests to workers are signed", public_keys=signer.public_keys)
         return signer
 
-    def _make_history(self) -> "History | None":
-        settings = self._settings
-        url = settings.history()
-        if not url:
-            return None
-        # SQLAlchemy and what comes with it are 40 MiB, which nobody pays who keeps no history.
-        from warmcron.history.history import History  # noqa: PLC0415
-        from warmcron.history.retention import Limits  # noqa: PLC0415
+    def _make_listeners(self) -> Listeners:
+        def failures(uid: str) -> int:
+            task = self._engine.tasks.get(uid)
+            return task.history.consecutive_failures if task else 0
 
-        return History(
-            url=url,
-            limits=Limits(
-                seconds=settings.history_days * DAY,
-                runs=settings.history_runs,
-                line_seconds=settings.history_log_days * DAY,
-                lines=settings.history_log_lines,
-                megabytes=settings.history_sqlite_megabytes,
-            ),
+        return Listeners(
+            self._settings,
             epoch=lambda: self._elector.epoch,
             leading=self._elector.may_send,
             herd=lambda: self._hub.herd(),  # noqa: PLW0108 - the hub is made after this
+            failures=failures,
             registry=self._metrics.registry,
+            random=self._random,
         )
 
     def _make_elector(self) -> Elector:

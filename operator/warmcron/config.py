@@ -59,6 +59,11 @@ class Settings(BaseSettings):
 
     history_sqlite_megabytes: int = Field(0, ge=0, description="Size at which a SQLite file stops; 0 for none.")
 
+    notify_url: str = Field("", description="Webhook for failures, recoveries and missed ticks; empty for none.")
+    notify_secret_file: Path | None = Field(None, description="File with the secret that signs notifications.")
+    notify_source: str = Field("/warmcron", description="Source of the CloudEvents: a URI that names this cluster.")
+    notify_silence_seconds: float = Field(900, ge=0, description="A task's failures are told once in so long.")
+
     @field_validator("watch_namespaces", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -72,6 +77,15 @@ class Settings(BaseSettings):
             return self.history_url_file.read_text().strip()
         except OSError as error:
             raise ConfigError(f"WARMCRON_HISTORY_URL_FILE: cannot be read: {error.strerror}") from None
+
+    def notify_secret(self) -> str:
+        """The secret that signs notifications; there is no default."""
+        if self.notify_secret_file is None:
+            raise ConfigError("WARMCRON_NOTIFY_SECRET_FILE: is needed with WARMCRON_NOTIFY_URL")
+        try:
+            return self.notify_secret_file.read_text()
+        except OSError as error:
+            raise ConfigError(f"WARMCRON_NOTIFY_SECRET_FILE: cannot be read: {error.strerror}") from None
 
     def callback_key(self) -> bytes:
         """The key for callback tokens; one made up for this process where no file is given and nobody shares it."""

@@ -7,24 +7,26 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from random import Random
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import structlog
 
+from warmcron import gauges
 from warmcron.api.memory import Memory
 from warmcron.core.pool import Worker
 from warmcron.core.runs import Run
 from warmcron.core.tasks import PoolKey, Problem
 from warmcron.engine import Engine
 from warmcron.engine.intents import InMemoryIntents
-from warmcron.engine.ports import Gate, IntentWriter, Journal, Recorder
+from warmcron.engine.ports import Gate, IntentWriter, Recorder
 from warmcron.history.nothing import Nothing
+from warmcron.history.several import Listener
 from warmcron.kube import translate
 from warmcron.observe import Metrics
 from warmcron.workers.callbacks import Callbacks
 from warmcron.workers.dispatcher import Dispatcher
 from warmcron.workers.protocol import Report
-from warmcron.workers.reports import Archive, Reports
+from warmcron.workers.reports import Reports
 from warmcron.workers.signing import Signer
 from warmcron.workers.tokens import Tokens
 
@@ -40,13 +42,6 @@ class WallClock:
     def now(self) -> float:
         """UTC epoch seconds."""
         return time.time()
-
-
-class Kept(Journal, Archive, Protocol):
-    """What keeps the past: told by the engine and by the workers."""
-
-    def follow(self) -> None:
-        """Our term is over: the next leader tells what goes on."""
 
 
 class Hub:
@@ -74,14 +69,14 @@ class Hub:
         signer: Signer,
         metrics: Metrics,
         random: Random,
-        journal: Kept | None = None,
+        journal: Listener | None = None,
     ) -> None:
         self._gate = gate
         self._journal = Nothing() if journal is None else journal
         self._metrics = metrics
         self._talks: set[asyncio.Task[None]] = set()
         self._notes = recorder
-        clock = WallClock()
+        self._clock = clock = WallClock()
         tokens = Tokens(callback_key)
         reports = Reports(archive=self._journal, find=self._run, now=clock.now)
         self.dispatcher = Dispatcher(
@@ -171,6 +166,7 @@ class Hub:
 
     def lead(self) -> None:
         """A term begins: every pool is heard out before anything in it is started."""
+        self._metrics.leading = True
         self._metrics.leader.set(1)
         self._metrics.epoch.set(self._gate.epoch)
         for key in self.engine.lead():
@@ -178,6 +174,7 @@ class Hub:
 
     def follow(self) -> None:
         """The term is over."""
+        self._metrics.leading = False
         self._metrics.leader.set(0)
         self._hush()
         self.engine.follow()
@@ -185,12 +182,7 @@ class Hub:
 
     def refresh_metrics(self) -> None:
         """Brings the gauges up to date, just before somebody reads them."""
-        workers = self.engine.pool.all()
-        ready = sum(worker.ready for worker in workers)
-        self._metrics.workers.labels("ready").set(ready)
-        self._metrics.workers.labels("not_ready").set(len(workers) - ready)
-        self._metrics.tasks.set(len(self.engine.tasks))
-        self._metrics.active.set(len(self.engine.runner.runs))
+        gauges.refresh(self._metrics, self.engine, self._clock.now())
 
     async def _learn(self, worker: Worker) -> None:
         self.engine.set_abilities(worker.uid, await self.dispatcher.abilities(worker))

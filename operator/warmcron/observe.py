@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+import warmcron
 from warmcron.core import runs
 from warmcron.core.tasks import RunRecord, Task
 
@@ -71,6 +72,26 @@ class Metrics:
         self.epoch = Gauge("warmcron_epoch", "Number of the current term", registry=self.registry)
         self.tasks = Gauge("warmcron_tasks", "ScheduledTasks that are known", registry=self.registry)
         self.workers = Gauge("warmcron_workers", "Worker pods", ["state"], registry=self.registry)
+        self.pool_workers = Gauge(
+            "warmcron_pool_workers", "Worker pods of a pool", ["namespace", "pool", "state"], registry=self.registry
+        )
+        self.pending = Gauge(
+            "warmcron_runs_pending", "Runs that wait for a worker", ["namespace", "pool"], registry=self.registry
+        )
+        self.failing = Gauge(
+            "warmcron_task_consecutive_failures",
+            "Failed runs in a row, of each of at most 500 tasks that fail",
+            ["namespace", "task"],
+            registry=self.registry,
+        )
+        self.lag = Gauge(
+            "warmcron_tick_lag_seconds",
+            "How long the most overdue task has waited for its turn",
+            registry=self.registry,
+        )
+        self.build = Gauge("warmcron_build_info", "1, with the version", ["version"], registry=self.registry)
+        self.build.labels(warmcron.__version__).set(1)
+        self.leading = False
         self.active = Gauge("warmcron_runs_active", "Runs that go on or wait", registry=self.registry)
         self.delay = Histogram(
             "warmcron_schedule_delay_seconds",

@@ -156,7 +156,7 @@ def test_the_same_comes_out_of_both_helms(values: Path) -> None:
         text = re.sub(r"^  key: [A-Za-z0-9+/=]+$", "  key: drawn", text, flags=re.MULTILINE)
         text = re.sub(r"^  (\w+\.pem): [A-Za-z0-9+/=]+$", r"  \1: drawn", text, flags=re.MULTILINE)
         text = re.sub(r"(callback-key|signing-keys): [0-9a-f]{64}$", r"\1: drawn", text, flags=re.MULTILINE)
-        if "existingSecret: " not in values.read_text():
+        if "existingSecret" not in yaml.safe_load(values.read_text()).get("signing", {}):
             text = re.sub(r"^    whpk_\S+$", "    whpk_drawn", text, flags=re.MULTILINE)
         return re.sub(r"\n+", "\n", text)
 
@@ -536,3 +536,33 @@ def test_the_demo_needs_an_operator_that_sees_it(helm: Helm) -> None:
 
 def test_without_the_demo_nothing_of_it_is_there(helm: Helm) -> None:
     assert "demo" not in " ".join(named(helm.render()))
+
+
+def test_alerts_come_with_links_to_their_pages_where_somebody_says_where_those_are(helm: Helm) -> None:
+    on = ("--set", "prometheusRule.enabled=true,prometheusRule.renderMode=alwaysRender")
+    plain = only(helm.render(*on), "PrometheusRule", "warmcron")
+    linked = only(helm.render(*on, "--set", "prometheusRule.runbookURL=https://x/y/"), "PrometheusRule", "warmcron")
+    rules = [rule for group in linked["spec"]["groups"] for rule in group["rules"]]
+    assert all(rule["annotations"]["runbook_url"] == f"https://x/y/{rule['alert']}.md" for rule in rules)
+    assert "runbook_url" not in str(plain)
+    assert "{{ $labels.task }}" in str(plain)
+    with pytest.raises(RenderError, match="install the Prometheus operator first"):
+        helm.render("--set", "prometheusRule.enabled=true")
+
+
+def test_a_dashboard_is_found_by_grafanas_sidecar(helm: Helm) -> None:
+    found = only(helm.render("--set", "grafanaDashboard.enabled=true"), "ConfigMap", "warmcron-dashboard")
+    assert found["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert '"uid": "warmcron"' in found["data"]["warmcron.json"]
+
+
+def test_notifications_are_signed_or_not_at_all(helm: Helm) -> None:
+    url = ("--set", "notifications.url=https://hooks.example/x")
+    with pytest.raises(RenderError, match=r"notifications\.existingSecret is not"):
+        helm.render(*url)
+    spec = operator(helm.render(*url, "--set", "notifications.existingSecret=hook"))
+    (container,) = spec["containers"]
+    folder, _, name = env(container)["WARMCRON_NOTIFY_SECRET_FILE"].rpartition("/")
+    (mount,) = [one for one in container["volumeMounts"] if one["mountPath"] == folder]
+    secret = {one["name"]: one for one in spec["volumes"]}[mount["name"]]["secret"]
+    assert (secret["secretName"], secret["items"]) == ("hook", [{"key": "secret", "path": name}])

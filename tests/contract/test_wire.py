@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fakes.engine import START, World
-from warmcron.core import runs
+from warmcron.core import runs, trace
 from warmcron.core.pool import Address, Worker
 from warmcron.core.tasks import PoolKey
 from warmcron.workers import protocol
@@ -39,6 +39,7 @@ def test_the_worker_reads_every_field_of_the_operators_request() -> None:
     assert read.pod_uid == "uid-a"
     assert read.deadline == pytest.approx(START + 10 + 90, abs=1e-5)
     assert read.wait == protocol.INLINE_SECONDS
+    assert read.traceparent == trace.parent(run.id, 1, run.pod_uid)
     assert read.callback == wire.Callback("http://operator/events", "a-token")
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-from warmworker import capture, ending, logs, registry, run, times
+from warmworker import capture, ending, logs, registry, run, times, trace
 from warmworker.ending import Ending
 from warmworker.runs import Step
 from warmworker.wire import Shard, TaskRef
@@ -128,7 +128,7 @@ def main(connection: Connection, order: Order) -> None:
     try:
         importlib.import_module(order.module)
         handler = registry.handlers()[order.handler]
-        with capture.capturing():
+        with capture.capturing(), trace.handling(run.current_run()):
             ended = ending.returned(_call(handler, order.payload))
     except BaseException as error:  # noqa: BLE001 - told to the parent instead
         ended = ending.raised(error)

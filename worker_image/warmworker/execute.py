@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from warmworker import child, ending, nursery, run
+from warmworker import child, ending, nursery, run, trace
 from warmworker.ending import Ending
 from warmworker.registry import Handler, Kind
 
@@ -81,7 +81,8 @@ class Executor:
 def _call(handler: Handler, payload: Any, current: run.Run) -> Ending:
     run.enter(current)
     try:
-        return ending.returned(handler.call(payload, current))
+        with trace.handling(current):
+            return ending.returned(handler.call(payload, current))
     except BaseException as error:  # noqa: BLE001 - not even SystemExit of a handler may end the worker
         return ending.raised(error)
 
@@ -89,7 +90,8 @@ def _call(handler: Handler, payload: Any, current: run.Run) -> Ending:
 async def _await(handler: Handler, payload: Any, current: run.Run) -> Ending:
     run.enter(current)
     try:
-        return ending.returned(await handler.call(payload, current))
+        with trace.handling(current):
+            return ending.returned(await handler.call(payload, current))
     except asyncio.CancelledError as error:
         return ending.STOPPED if current.cancelled else ending.raised(error)
     except BaseException as error:  # noqa: BLE001 - asyncio lets SystemExit of a task end the loop: it must not get there

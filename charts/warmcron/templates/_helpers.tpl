@@ -178,6 +178,16 @@ capabilities:
   value: {{ int64 .Values.history.logLines | quote }}
 - name: WARMCRON_HISTORY_SQLITE_MEGABYTES
   value: {{ int64 .Values.history.sqliteMegabytes | quote }}
+{{- if .Values.notifications.url }}
+- name: WARMCRON_NOTIFY_URL
+  value: {{ .Values.notifications.url | quote }}
+- name: WARMCRON_NOTIFY_SECRET_FILE
+  value: /var/run/secrets/warmcron-notify/secret
+- name: WARMCRON_NOTIFY_SOURCE
+  value: {{ .Values.notifications.source | quote }}
+- name: WARMCRON_NOTIFY_SILENCE_SECONDS
+  value: {{ .Values.notifications.silenceSeconds | quote }}
+{{- end }}
 - name: WARMCRON_LOG_LEVEL
   value: {{ .Values.logLevel | quote }}
 - name: WARMCRON_LOG_FORMAT

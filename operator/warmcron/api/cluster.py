@@ -1,5 +1,6 @@
 """The API and the dashboard of one replica in a cluster: Kubernetes says who asks, and its objects take the orders."""
 
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import kopf
@@ -7,7 +8,6 @@ import kopf
 from warmcron.api.app import Sources, create
 from warmcron.api.serving import ByTheLeader, Server
 from warmcron.config import Settings
-from warmcron.history.history import History
 from warmcron.history.nothing import NothingKept
 from warmcron.hub import Hub, WallClock
 from warmcron.kube.callers import Callers
@@ -15,6 +15,9 @@ from warmcron.kube.client import KubeClient, nobody
 from warmcron.kube.elector import Elector
 from warmcron.kube.orders import KubeOrders
 from warmcron.web.app import app as dashboard
+
+if TYPE_CHECKING:
+    from warmcron.history.history import History
 
 CALLER_SECONDS = 10.0
 CALLERS_AT_ONCE = 20
@@ -30,7 +33,7 @@ class Port:
         connection: kopf.ConnectionInfo,
         hub: Hub,
         elector: Elector,
-        history: History | None,
+        history: "History | None",
     ) -> None:
         self._settings, self._elector = settings, elector
         self._shared = history is not None and history.shared

@@ -34,6 +34,10 @@ class Lines:
         """Nobody waits."""
         self._pools.clear()
 
+    def counts(self) -> dict[PoolKey, int]:
+        """How many wait, by pool."""
+        return {key: sum(len(line) for line in lines.values()) for key, lines in self._pools.items()}
+
     def heads(self, key: PoolKey) -> Iterator[Run]:
         """The runs of a pool to try, the oldest first; a line whose head is still there after its turn is left."""
         hopeless: set[str] = set()

@@ -93,6 +93,10 @@ class Runner:
         if worker := self._pool.get(run.pod_uid):
             worker.runs.discard(run.key)
 
+    def waiting(self) -> dict[PoolKey, int]:
+        """How many runs wait for a worker, by pool."""
+        return self._lines.counts()
+
     def clear(self) -> None:
         """Our term is over: every run is the next leader's."""
         self.runs.clear()

@@ -68,44 +68,47 @@ class Journal:
 
     def changed(self, run: runs.Run) -> None:
         """A run has begun, was taken over or has moved on."""
-        self._put_run(run.id, rows.Note(run, None, self._said.get(run.id)))
+        if run.shard is None:
+            self._put_run(run.id, rows.Note(run, None, self._said.get(run.id)))
 
     def sent(self, run: runs.Run, filtered: tuple[tuple[str, str], ...], now: float) -> None:
         """An attempt goes to the worker that the run names."""
-        self._put_attempt(
-            Attempt(
-                run.id,
-                run.attempt,
-                run.pod_uid,
-                run.pod_name,
-                self._epoch(),
-                now,
-                chosen_by=run.spec.routing.value,
-                filtered=filtered,
-                scheduled=run.scheduled,
-            )
+        attempt = Attempt(
+            run.id,
+            run.attempt,
+            run.pod_uid,
+            run.pod_name,
+            self._epoch(),
+            now,
+            chosen_by=run.spec.routing.value,
+            filtered=filtered,
+            scheduled=run.scheduled,
         )
+        self._open[run.key] = attempt
+        self._put_attempt(attempt)
 
     def answered(self, run: runs.Run, attempt: int, pod_uid: str, event: runs.Event, now: float) -> None:
         """Something was heard of that attempt on that pod."""
-        if isinstance(event, rows.SILENT):
+        if not isinstance(event, rows.ANSWERS):
             return
-        found = self._open.get(run.id)
+        found = self._open.get(run.key)
         if found is None or (found.attempt, found.pod_uid) != (attempt, pod_uid):
             # Sent by the leader before: what it knew of the choice is in the store or lost with it.
             found = Attempt(
                 run.id, attempt, pod_uid, run.pod_name, self._epoch(), run.started or now, scheduled=run.scheduled
             )
         found.hear(event, now)
+        self._open[run.key] = found
         self._put_attempt(found)
 
     def ended(self, run: runs.Run, record: RunRecord, now: float) -> None:  # noqa: ARG002 - the port's signature
         """A run is over."""
-        attempt = self._open.pop(run.id, None)
+        attempt = self._open.pop(run.key, None)
         if attempt is not None and attempt.ended is None:
             attempt.ended, attempt.reason = now, attempt.reason or run.reason
-            self._put_attempt(attempt, out=False)
-        self._put_run(run.id, rows.Note(run, now, self._said.pop(run.id, None)))
+            self._put_attempt(attempt)
+        if run.shard is None:  # a shard is an attempt of its run
+            self._put_run(run.id, rows.Note(run, now, self._said.pop(run.id, None)))
 
     def skipped(self, task: TaskRef, spec: TaskSpec | None, record: RunRecord, count: int, now: float) -> None:
         """`count` ticks up to the record's were not started."""
@@ -146,7 +149,7 @@ class Journal:
         """What an attempt returned or how it failed; said before the engine hears that it has ended."""
         said = self._said.setdefault(run.id, Said())
         said.result, said.error = result, error
-        if attempt := self._open.get(run.id):
+        if attempt := self._open.get(run.key):
             attempt.error = error
 
     # ---- the writer ------------------------------------------------------------------------------------------
@@ -185,9 +188,7 @@ class Journal:
         self._runs[run_id] = note
         self._wake()
 
-    def _put_attempt(self, attempt: Attempt, *, out: bool = True) -> None:
-        if out:
-            self._open[attempt.run_id] = attempt
+    def _put_attempt(self, attempt: Attempt) -> None:
         key = attempt.key
         if key not in self._attempts and self._full(self._attempts, MOST_ATTEMPTS, "attempt"):
             return

@@ -5,15 +5,25 @@ from typing import Any, Final, NamedTuple
 
 from warmcron.core import runs
 from warmcron.core.tasks import RunRecord, TaskRef, TaskSpec
+from warmcron.core.trace import trace_id
 from warmcron.history.model import AttemptRow, RunRow
 
-# Events that tell nothing of an attempt: they come from us, or say only that nobody answered the question.
-SILENT: Final = (runs.Sent, runs.Woke, runs.CancelAsked, runs.Unreachable)
+# Events that say what became of an attempt; all others come from us, or say only that nobody could be asked.
+ANSWERS: Final = (
+    runs.Accepted,
+    runs.Finished,
+    runs.Refused,
+    runs.Rejected,
+    runs.Broke,
+    runs.NoAnswer,
+    runs.Fenced,
+    runs.Forgotten,
+    runs.WorkerLost,
+)
 # Events after which the attempt may still go on.
 OPEN: Final = (runs.Accepted, runs.NoAnswer)
 # Of the pods that were passed over, at most so many are kept with an attempt.
 FILTERED_KEPT: Final = 50
-TRACE_DIGITS: Final = 32
 
 
 @dataclass(slots=True)
@@ -141,9 +151,3 @@ def attempt_row(attempt: Attempt | AttemptRow) -> AttemptRow:
         error=attempt.error,
         scheduled=attempt.scheduled,
     )
-
-
-def trace_id(run_id: str) -> str:
-    """The W3C trace id of a run: its id, which is a hash already. The same for every attempt and on every replica."""
-    digits = run_id.replace("-", "")
-    return digits if len(digits) == TRACE_DIGITS else ""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from warmcron.core import runs, times
+from warmcron.core import runs, times, trace
 from warmcron.core.pool import DEFAULT_CONCURRENCY, SUSPECT_SECONDS, Worker
 
 Json = dict[str, Any]
@@ -86,6 +86,7 @@ def request_headers(run: runs.Run) -> dict[str, str]:
         "content-type": "application/json",
         "prefer": f"respond-async, wait={INLINE_SECONDS}",
         "idempotency-key": run.id,
+        "traceparent": trace.parent(run.id, run.attempt, run.pod_uid),
     }
 
 

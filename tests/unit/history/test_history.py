@@ -96,8 +96,8 @@ async def test_a_server_that_dies_loses_nothing_and_is_written_to_again_when_it_
             put(history, 2, 3)
             with pytest.raises(HistoryError):
                 await history.reader.run(run_id(1))
-            await asyncio.sleep(0.5)
-            assert len(history.journal)
+            await until(lambda: not history._figures.up._value.get())
+            await until(lambda: len(history.journal) > 0)
         finally:
             server.start()
         put(history, 4)
@@ -128,8 +128,7 @@ async def test_a_full_database_keeps_what_it_has_and_takes_more_when_there_is_ro
             await connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
         history.journal.lines([line("x" * 10_000, 1, index=number) for number in range(100)])
         put(history, 2)
-        await asyncio.sleep(0.5)
-        assert len(history.journal)
+        await until(lambda: not history._figures.up._value.get())
         assert await found(history) == 1
         async with writer.connect() as connection:
             await connection.exec_driver_sql("PRAGMA max_page_count=1000000")

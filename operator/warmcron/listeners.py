@@ -1,0 +1,115 @@
+"""Whoever wants to know what happens: the history, a webhook, an exporter of traces. Built from the settings."""
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine
+from random import Random
+from typing import TYPE_CHECKING, Any, Final
+
+from prometheus_client import CollectorRegistry
+
+from warmcron.config import Settings
+from warmcron.history.several import Listener, Several
+from warmcron.notify.news import Desk
+from warmcron.notify.webhook import Webhook, secret
+
+if TYPE_CHECKING:
+    from warmcron.history.history import History
+
+DAY: Final = 86_400
+# What the history gets at the end to write what it still has.
+CLOSE_SECONDS: Final = 2.0
+TRACES: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+
+
+class Listeners:
+    """Those of one replica in a cluster.
+
+    Args:
+        epoch: the number of our term.
+        leading: whether we lead.
+        herd: whether so many requests are still to be sent that writing is better put off.
+        failures: how many runs of a task, by uid, have failed in a row.
+    """
+
+    def __init__(  # noqa: PLR0913 - what they are wired to, each by name
+        self,
+        settings: Settings,
+        *,
+        epoch: Callable[[], int],
+        leading: Callable[[], bool],
+        herd: Callable[[], bool],
+        failures: Callable[[str], int],
+        registry: CollectorRegistry,
+        random: Random,
+    ) -> None:
+        self.history = self._history(settings, epoch, leading, herd, registry)
+        self._webhook = self._notifier(settings, failures, registry, random)
+        self._spans = self._exporter()
+        self._all: list[Listener] = []
+        if self.history:
+            self._all.append(self.history.journal)
+        self._all += [each for each in (self._webhook, self._spans) if each is not None]
+
+    @property
+    def listener(self) -> Listener | None:
+        """All of them as one; None if there are none."""
+        return self._all[0] if len(self._all) == 1 else Several(self._all) if self._all else None
+
+    def works(self) -> list[Coroutine[Any, Any, None]]:
+        """What is to run until cancelled."""
+        return [each.run() for each in (self.history, self._webhook) if each is not None]
+
+    async def close(self) -> None:
+        """Hands over what is left."""
+        if self.history:
+            await self.history.close(CLOSE_SECONDS)
+        if self._spans:
+            await asyncio.to_thread(self._spans.close)
+
+    @staticmethod
+    def _history(
+        settings: Settings,
+        epoch: Callable[[], int],
+        leading: Callable[[], bool],
+        herd: Callable[[], bool],
+        registry: CollectorRegistry,
+    ) -> "History | None":
+        url = settings.history()
+        if not url:
+            return None
+        # SQLAlchemy and what comes with it are 40 MiB, which nobody pays who keeps no history.
+        from warmcron.history.history import History  # noqa: PLC0415
+        from warmcron.history.retention import Limits  # noqa: PLC0415
+
+        limits = Limits(
+            seconds=settings.history_days * DAY,
+            runs=settings.history_runs,
+            line_seconds=settings.history_log_days * DAY,
+            lines=settings.history_log_lines,
+            megabytes=settings.history_sqlite_megabytes,
+        )
+        return History(url=url, limits=limits, epoch=epoch, leading=leading, herd=herd, registry=registry)
+
+    @staticmethod
+    def _notifier(
+        settings: Settings, failures: Callable[[str], int], registry: CollectorRegistry, random: Random
+    ) -> Webhook | None:
+        if not settings.notify_url:
+            return None
+        return Webhook(
+            url=settings.notify_url,
+            key=secret(settings.notify_secret()),
+            source=settings.notify_source,
+            desk=Desk(failures=failures, silence=settings.notify_silence_seconds),
+            random=random,
+            registry=registry,
+        )
+
+    @staticmethod
+    def _exporter() -> Any:
+        if not any(os.environ.get(name) for name in TRACES):
+            return None
+        from warmcron import tracing  # noqa: PLC0415 - an extra: most installs have none of it
+
+        return tracing.Spans(tracing.processor())

@@ -1,0 +1,1 @@
+"""Tells somebody outside what a person should know: a webhook on failure, recovery and missed ticks."""
