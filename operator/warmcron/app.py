@@ -26,7 +26,7 @@ from warmcron.listeners import Listeners
 from warmcron.observe import Metrics
 from warmcron.spec.task import GROUP, PLURAL, VERSION
 from warmcron.workers.channels import CONNECT_SECONDS
-from warmcron.workers.signing import Signer
+from warmcron.workers.tls import Tls
 
 log = structlog.get_logger("warmcron")
 
@@ -49,11 +49,10 @@ class App:
         await self._build()
         await self._check_crd()
         runners = [await self._serve(self._probes(), self._settings.http_port)]
-        runners.append(await self._serve(self._hub.callbacks.app(), self._settings.callback_port))
+        runners.append(await self._serve(self._hub.callbacks.app(), self._settings.callback_port, self._tls))
         # Before kopf: what exists when it starts it leaves alone when it stops; we stop in `_stop`, in our order.
-        for work in (self._engine.run(), self._sync.run(), self._stand()):
-            self._services.append(asyncio.create_task(work))
-        self._services += [asyncio.create_task(work) for work in self._listeners.works()]
+        works = [self._engine.run(), self._sync.run(), self._stand(), *self._listeners.works()]
+        self._services += [asyncio.create_task(work) for work in works + ([self._tls.run()] if self._tls else [])]
         self._api.start()
         failed = asyncio.create_task(self._first_failure())
         try:
@@ -87,6 +86,8 @@ class App:
         self._kube = client.KubeClient(self._connection, timeout=15, limit=settings.status_writers + 2)
         self._watch_kube = client.KubeClient(self._connection, timeout=60, limit=0)
         self._lease_kube = client.KubeClient(self._connection, timeout=settings.lease_duration_seconds / 2, limit=2)
+        signer, self._tls = settings.signer(), settings.tls()
+        log.info("requests to workers are signed", public_keys=signer.public_keys)
         self._elector = self._make_elector()
         self._listeners = self._make_listeners()
         self._hub = Hub(
@@ -96,7 +97,8 @@ class App:
             leader_address=lambda: self._elector.leader_address if not self._elector.may_send() else "",
             callback_url=settings.callback_url,
             callback_key=settings.callback_key(),
-            signer=self._signer(),
+            signer=signer,
+            tls=self._tls,
             metrics=self._metrics,
             random=self._random,
             journal=self._listeners.listener,
@@ -133,11 +135,6 @@ class App:
             random=self._random,
         )
 
-    def _signer(self) -> Signer:
-        signer = self._settings.signer()
-        log.info("requests to workers are signed", public_keys=signer.public_keys)
-        return signer
-
     def _make_listeners(self) -> Listeners:
         def failures(uid: str) -> int:
             task = self._engine.tasks.get(uid)
@@ -167,7 +164,7 @@ class App:
             election=election,
             namespace=settings.namespace,
             name=settings.lease_name,
-            address=f"http://{_bracketed(settings.pod_ip)}:{settings.callback_port}",
+            address=f"{'https' if self._tls else 'http'}://{_bracketed(settings.pod_ip)}:{settings.callback_port}",
             interval=duration / 4,
             send_seconds=min(CONNECT_SECONDS, duration / 4),
             on_lead=self._lead,
@@ -239,11 +236,12 @@ class App:
             hint = "install crds/ first" if error.status == 404 else "check the cluster and the operator's rights"  # noqa: PLR2004
             raise ConfigError(f"{PLURAL}.{GROUP} cannot be listed ({error}); {hint}") from None
 
-    async def _serve(self, app: web.Application, port: int) -> web.AppRunner:
+    async def _serve(self, app: web.Application, port: int, tls: Tls | None = None) -> web.AppRunner:
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         try:
-            await web.TCPSite(runner, self._settings.bind_address, port).start()
+            context = tls.server if tls else None
+            await web.TCPSite(runner, self._settings.bind_address, port, ssl_context=context).start()
         except OSError as error:
             raise ConfigError(f"port {port} cannot be listened on: {error.strerror}") from None
         return runner

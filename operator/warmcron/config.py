@@ -4,12 +4,14 @@ import os
 import socket
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from warmcron.errors import ConfigError
 from warmcron.workers.signing import Signer
+from warmcron.workers.tls import Tls
 
 MIN_KEY_BYTES = 32
 
@@ -37,6 +39,10 @@ class Settings(BaseSettings):
     signing_keys_dir: Path | None = Field(
         None,
         description="Directory of the Ed25519 keys, one PEM file each, that requests to workers are signed with.",
+    )
+    tls_dir: Path | None = Field(
+        None,
+        description="Directory with tls.crt, tls.key and ca.crt: workers are then dialled, and report, by TLS.",
     )
     http_port: int = Field(8080, ge=0, le=65535, description="Port of /livez, /readyz and /metrics.")
     callback_port: int = Field(8081, ge=0, le=65535, description="Port to which workers report.")
@@ -107,6 +113,18 @@ class Settings(BaseSettings):
             return Signer.read(self.signing_keys_dir)
         except ConfigError as error:
             raise ConfigError(f"WARMCRON_SIGNING_KEYS_DIR: {error}") from None
+
+    def tls(self) -> Tls | None:
+        """The certificates, if there are any; the operator's name in them is the host of the callback address."""
+        if self.tls_dir is None:
+            return None
+        found = urlsplit(self.callback_url)
+        if found.scheme != "https":
+            raise ConfigError(f"WARMCRON_CALLBACK_URL: with WARMCRON_TLS_DIR it has to be https, not {found.scheme}")
+        try:
+            return Tls.read(self.tls_dir, own_name=found.hostname or "")
+        except ConfigError as error:
+            raise ConfigError(f"WARMCRON_TLS_DIR: {error}") from None
 
 
 def load() -> Settings:

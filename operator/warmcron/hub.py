@@ -28,6 +28,7 @@ from warmcron.workers.dispatcher import Dispatcher
 from warmcron.workers.protocol import Report
 from warmcron.workers.reports import Reports
 from warmcron.workers.signing import Signer
+from warmcron.workers.tls import Tls
 from warmcron.workers.tokens import Tokens
 
 log = structlog.get_logger("warmcron")
@@ -54,6 +55,7 @@ class Hub:
         leader_address: where the replica that leads takes callbacks; empty for this one.
         callback_url: where workers report what they could not finish at once.
         signer: signs every request to a worker; who starts workers gives them its public keys.
+        tls: certificates for both directions; None for plain HTTP.
         journal: where the past is kept; None for nowhere.
     """
 
@@ -67,6 +69,7 @@ class Hub:
         callback_url: str,
         callback_key: bytes,
         signer: Signer,
+        tls: Tls | None = None,
         metrics: Metrics,
         random: Random,
         journal: Listener | None = None,
@@ -84,6 +87,7 @@ class Hub:
             epoch=lambda: gate.epoch,
             callback_url=callback_url,
             signer=signer,
+            tls=tls,
             tokens=tokens,
             metrics=metrics,
             reports=reports,
@@ -107,6 +111,7 @@ class Hub:
             known=lambda run_id: run_id in self.engine.runner.runs,
             ready=lambda: self.engine.settled,
             leader=leader_address,
+            tls=tls,
             tokens=tokens,
             metrics=metrics,
         )

@@ -27,6 +27,7 @@ from contract.chart_helm import (
     pods,
     rights,
 )
+from warmcron.workers import tls
 from warmworker import keys
 
 MIN_KEY_BYTES = 32
@@ -318,6 +319,36 @@ def test_the_demos_workers_read_the_keys_from_where_they_are_mounted(helm: Helm)
     assert env(container)["WARMWORKER_PUBLIC_KEYS_FILE"] == f"{mount['mountPath']}/keys"
     (volume,) = [one for one in spec["volumes"] if one["name"] == "public-keys"]
     assert volume["configMap"] == {"name": "warmcron-public-keys"}
+
+
+# --- TLS
+
+
+def test_with_tls_every_address_is_https_and_every_certificate_has_its_name(helm: Helm) -> None:
+    objects = helm.render(*DEMO, "--set", "tls.enabled=true,tls.certManager.issuerRef.name=internal")
+    (container,) = operator(objects)["containers"]
+    assert env(container)["WARMCRON_CALLBACK_URL"] == f"https://warmcron.{NAMESPACE}.svc:8081"
+    mounts = {one["name"]: one["mountPath"] for one in container["volumeMounts"]}
+    assert env(container)["WARMCRON_TLS_DIR"] == mounts["tls"]
+    spec = only(objects, "Deployment", "warmcron-demo-worker")["spec"]["template"]["spec"]
+    (worker,) = spec["containers"]
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        assert worker[probe]["httpGet"]["scheme"] == "HTTPS"
+    named = {one["metadata"]["name"]: one["spec"] for one in objects if one["kind"] == "Certificate"}
+    assert {secret: found["dnsNames"] for secret, found in named.items()} == {
+        "warmcron-tls": [f"warmcron.{NAMESPACE}.svc"],
+        "warmcron-workers-tls": [tls.worker_name(NAMESPACE)],
+    }
+    volumes = [one for spec in (operator(objects), spec) for one in spec["volumes"] if one["name"] == "tls"]
+    assert [one["secret"]["secretName"] for one in volumes] == list(named)
+
+
+def test_without_an_issuer_the_secrets_are_the_users_own(helm: Helm) -> None:
+    objects = helm.render("--set", "tls.enabled=true,tls.secretName=mine")
+    assert not [one for one in objects if one["kind"] == "Certificate"]
+    (volume,) = [one for one in operator(objects)["volumes"] if one["name"] == "tls"]
+    assert volume["secret"]["secretName"] == "mine"
+    assert "tls" not in [one["name"] for one in operator(helm.render())["volumes"]]
 
 
 # --- the definition of ScheduledTask

@@ -17,6 +17,7 @@ from warmcron.observe import Metrics
 from warmcron.workers.dispatcher import Dispatcher
 from warmcron.workers.reports import Reports
 from warmcron.workers.signing import Signer
+from warmcron.workers.tls import Tls
 from warmcron.workers.tokens import Tokens
 
 TASK = TaskRef("task-uid", "ns", "nightly")
@@ -48,7 +49,9 @@ class Kept(Nothing):
 class Sending:
     """One dispatcher and what came of it."""
 
-    def __init__(self, *, signer: Signer | None = None, callback_url: str = "http://127.0.0.1:9") -> None:
+    def __init__(
+        self, *, signer: Signer | None = None, callback_url: str = "http://127.0.0.1:9", tls: Tls | None = None
+    ) -> None:
         self.signer = signer or Signer.made()
         self.inbox = Inbox()
         self.epoch = 1
@@ -58,6 +61,7 @@ class Sending:
             epoch=lambda: self.epoch,
             callback_url=callback_url,
             signer=self.signer,
+            tls=tls,
             tokens=Tokens(b"k" * 32),
             metrics=Metrics(),
             reports=Reports(archive=self.archive, find=lambda _: None, now=time.time, echo=False),
@@ -78,9 +82,9 @@ class Sending:
 
 
 @asynccontextmanager
-async def sending(signer: Signer | None = None) -> AsyncIterator[Sending]:
+async def sending(signer: Signer | None = None, **more: Any) -> AsyncIterator[Sending]:
     """A dispatcher for as long as the test takes."""
-    found = Sending(signer=signer)
+    found = Sending(signer=signer, **more)
     try:
         yield found
     finally:

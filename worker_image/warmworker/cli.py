@@ -24,6 +24,7 @@ _OPTIONS: Final = {
     "log_format": "text or json (text)",
     "public_keys": "public keys of the operator, whpk_..., separated by commas",
     "public_keys_file": "file with them; it is read again when it changes",
+    "tls_dir": "directory with tls.crt, tls.key and ca.crt: serve and report by TLS",
 }
 
 
@@ -63,7 +64,7 @@ def _serve(modules: Sequence[str], configured: Settings) -> int:
     logs.set_up(configured.log_format)
     application = server.app(configured)
     with _listen(configured) as listening:
-        left = serving.serve(application, listening, grace=configured.grace_seconds)
+        left = serving.serve(application, listening, grace=configured.grace_seconds, tls=configured.tls)
     if left:
         # Threads that did not look at `cancelled` would keep the process until the kubelet kills it.
         logging.shutdown()

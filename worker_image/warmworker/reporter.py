@@ -5,8 +5,10 @@ import contextlib
 import json
 import logging
 import random
+import ssl
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 import aiohttp
@@ -37,8 +39,9 @@ class Reported(Protocol):
 class Reporter:
     """One task for each run that is reported, one connection pool for all."""
 
-    def __init__(self, pod: Pod, *, told: Callable[[Record], None]) -> None:
+    def __init__(self, pod: Pod, *, told: Callable[[Record], None], authority: Path | None = None) -> None:
         self._pod = pod
+        self._authority = authority
         self._told = told
         self._session: aiohttp.ClientSession | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -120,7 +123,7 @@ class Reporter:
     async def _post(self, callback: Callback, body: bytes) -> tuple[int, int | None]:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=32),
+                connector=aiohttp.TCPConnector(limit=32, ssl=_trusting(self._authority)),
                 timeout=aiohttp.ClientTimeout(total=10, connect=3),
             )
         headers = {"authorization": f"Bearer {callback.token}", "content-type": "application/json"}
@@ -135,6 +138,10 @@ class Reporter:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause):
                 await (asyncio.sleep(pause) if self._hurry.is_set() else self._hurry.wait())
+
+
+def _trusting(authority: Path | None) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=authority)
 
 
 def _pause_after(failures: int) -> float:

@@ -12,15 +12,17 @@ from typing import Final
 import uvicorn
 
 from warmworker.server import WorkerApp
+from warmworker.settings import Certificates
 
 logger = logging.getLogger(__name__)
 # Answers that are on their way when the drain is over get this long.
 LAST_ANSWERS: Final = 2
+RENEWAL_SECONDS: Final = 60.0
 
 
-def serve(application: WorkerApp, listening: socket.socket, *, grace: float) -> int:
+def serve(application: WorkerApp, listening: socket.socket, *, grace: float, tls: Certificates | None = None) -> int:
     """Serve until SIGTERM or SIGINT and the drain after it; returns how many handlers could not be ended."""
-    server = _Server(application, listening)
+    server = _Server(application, listening, tls)
     _hide_main()
     factory = server.config.get_loop_factory() or asyncio.new_event_loop
     with contextlib.closing(factory()) as loop:
@@ -38,7 +40,7 @@ def serve(application: WorkerApp, listening: socket.socket, *, grace: float) -> 
 class _Server(uvicorn.Server):
     """uvicorn without its own idea of signals: this one goes on answering while the worker drains."""
 
-    def __init__(self, application: WorkerApp, listening: socket.socket) -> None:
+    def __init__(self, application: WorkerApp, listening: socket.socket, tls: Certificates | None) -> None:
         super().__init__(
             uvicorn.Config(
                 application,
@@ -51,20 +53,44 @@ class _Server(uvicorn.Server):
                 backlog=1024,
                 timeout_keep_alive=75,
                 timeout_graceful_shutdown=LAST_ANSWERS,
+                ssl_certfile=tls.certificate if tls else None,
+                ssl_keyfile=tls.key if tls else None,
             )
         )
-        self.listening = listening
+        self.listening, self.tls = listening, tls
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals to `_serve`."""
         yield
 
+    async def renew(self) -> None:
+        """Show a new certificate as soon as the old one is replaced, without a restart."""
+        seen = self._stamp()
+        while self.tls is not None and self.config.ssl is not None:
+            await asyncio.sleep(RENEWAL_SECONDS)
+            if (stamp := self._stamp()) != seen:
+                try:
+                    self.config.ssl.load_cert_chain(self.tls.certificate, self.tls.key)
+                    logger.info("the certificate was renewed")
+                    seen = stamp
+                except OSError as error:  # half of it is there: the next look finds the rest
+                    logger.warning("the certificate cannot be renewed: %s", error)
+
+    def _stamp(self) -> tuple[float, float] | None:
+        if self.tls is None:
+            return None
+        try:
+            return self.tls.certificate.stat().st_mtime, self.tls.key.stat().st_mtime
+        except OSError:
+            return None
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Say where the worker is once it is there: tests and people read the port from this line."""
         await super().startup(sockets)
         host, port = self.listening.getsockname()[:2]
-        logger.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
+        scheme = "https" if self.tls else "http"
+        logger.info("listening on %s://%s:%d", scheme, f"[{host}]" if ":" in host else host, port)
 
 
 async def _serve(server: _Server, application: WorkerApp, grace: float) -> int:
@@ -73,6 +99,7 @@ async def _serve(server: _Server, application: WorkerApp, grace: float) -> int:
         worker = application.worker
         answering = asyncio.create_task(server.serve(sockets=[server.listening]))
         stop = asyncio.create_task(told.get())
+        renewing = asyncio.create_task(server.renew())
         await asyncio.wait({answering, stop}, return_when=asyncio.FIRST_COMPLETED)
         logger.info("told to stop: taking nothing new")
         worker.draining = True
@@ -84,6 +111,7 @@ async def _serve(server: _Server, application: WorkerApp, grace: float) -> int:
             await worker.drain(0)
         await drained
         again.cancel()
+        renewing.cancel()
         server.should_exit = True
         await answering
     logger.info("the worker has ended")

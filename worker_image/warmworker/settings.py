@@ -16,6 +16,28 @@ from warmworker.signatures import Fixed, Keyring, Watched
 DEFAULT_STATE_DIR: Final = "/var/lib/warmworker"
 
 
+@dataclass(frozen=True, slots=True)
+class Certificates:
+    """Where a Secret of type kubernetes.io/tls is mounted: what the worker shows, and whom it believes."""
+
+    directory: Path
+
+    @property
+    def certificate(self) -> Path:
+        """What the operator is shown; it has to hold the name warmcron-workers.<namespace>.svc."""
+        return self.directory / "tls.crt"
+
+    @property
+    def key(self) -> Path:
+        """Its private key."""
+        return self.directory / "tls.key"
+
+    @property
+    def authority(self) -> Path:
+        """Who signed the operator's certificate."""
+        return self.directory / "ca.crt"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that can be set.
@@ -23,6 +45,7 @@ class Settings:
     Attributes:
         grace_seconds: how long running work may go on after SIGTERM.
         keyring: the public keys of who may send requests; None lets everybody send them.
+        tls: None: plain HTTP, and reports to an https address are checked with the system's authorities.
         state_dir: None: /var/lib/warmworker if it can be written to, else a new temporary directory.
     """
 
@@ -32,6 +55,7 @@ class Settings:
     state_dir: Path | None = None
     grace_seconds: float = 25.0
     log_format: str = "text"
+    tls: Certificates | None = None
     keyring: Keyring | None
     pod: Pod = field(default_factory=Pod)
 
@@ -57,6 +81,7 @@ def read(environment: Mapping[str, str] = os.environ, **given: str | None) -> Se
         state_dir=Path(state_dir) if state_dir else None,
         grace_seconds=_number(*text("grace_seconds", "25"), lowest=0, highest=86400),
         log_format=log_format[1],
+        tls=_certificates(text("tls_dir", "")[1]),
         keyring=_keyring(text, pod),
         pod=pod,
     )
@@ -84,6 +109,15 @@ def _keyring(text: Callable[[str, str], tuple[str, str]], pod: Pod) -> Keyring |
             "Set it by the downward API (fieldPath: metadata.uid)."
         )
     return Fixed(keys.parse(given, name="WARMWORKER_PUBLIC_KEYS")) if given else Watched(Path(file))
+
+
+def _certificates(directory: str) -> Certificates | None:
+    if not directory:
+        return None
+    found = Certificates(Path(directory))
+    if missing := [path.name for path in (found.certificate, found.key, found.authority) if not path.is_file()]:
+        raise BadSetting(f"WARMWORKER_TLS_DIR: {directory} lacks {', '.join(missing)}. Mount a Secret that holds them.")
+    return found
 
 
 def _yes(name: str, text: str) -> bool:

@@ -70,7 +70,8 @@ class Worker:
         self._table = runs.RunTable(records=found.records, fences=found.fences, epoch=found.epoch)
         self._executor = Executor(concurrency=configured.concurrency, log_format=configured.log_format)
         self._live = LiveRuns(table=self._table, journal=self._journal, executor=self._executor)
-        self._reporter = Reporter(self.pod, told=self._told)
+        authority = configured.tls.authority if configured.tls else None
+        self._reporter = Reporter(self.pod, told=self._told, authority=authority)
         self._pruning: asyncio.Task[None] | None = None
 
     @property

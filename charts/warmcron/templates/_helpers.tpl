@@ -157,7 +157,7 @@ capabilities:
 - name: WARMCRON_LEASE_DURATION_SECONDS
   value: {{ .Values.leaseDurationSeconds | quote }}
 - name: WARMCRON_CALLBACK_URL
-  value: {{ printf "http://%s.%s.svc:%d" (include "warmcron.fullname" .) .Release.Namespace (int .Values.service.callbacksPort) | quote }}
+  value: {{ printf "%s://%s.%s.svc:%d" (.Values.tls.enabled | ternary "https" "http") (include "warmcron.fullname" .) .Release.Namespace (int .Values.service.callbacksPort) | quote }}
 - name: WARMCRON_CALLBACK_KEY_FILE
   value: /var/run/secrets/warmcron/callback-key
 - name: WARMCRON_SIGNING_KEYS_DIR
@@ -187,6 +187,10 @@ capabilities:
   value: {{ .Values.notifications.source | quote }}
 - name: WARMCRON_NOTIFY_SILENCE_SECONDS
   value: {{ .Values.notifications.silenceSeconds | quote }}
+{{- end }}
+{{- if .Values.tls.enabled }}
+- name: WARMCRON_TLS_DIR
+  value: /var/run/secrets/warmcron-tls
 {{- end }}
 - name: WARMCRON_LOG_LEVEL
   value: {{ .Values.logLevel | quote }}

@@ -12,6 +12,7 @@ from warmcron.engine.ports import Inbox
 from warmcron.observe import Metrics
 from warmcron.workers import protocol
 from warmcron.workers.reports import Reports
+from warmcron.workers.tls import Tls
 from warmcron.workers.tokens import Tokens
 
 MAX_REPORT: Final = 2 * 1024 * 1024
@@ -33,6 +34,7 @@ class Callbacks:
         reports: where log lines, progress and results go.
         ready: whether we lead and know what runs; before that a report is asked for again, not lost.
         leader: address of the replica that leads, empty if it is unknown or this one.
+        tls: what the other replica has to show; None for plain HTTP.
     """
 
     def __init__(  # noqa: PLR0913 - what it is wired to, each by name
@@ -43,11 +45,12 @@ class Callbacks:
         known: Callable[[str], bool],
         ready: Callable[[], bool],
         leader: Callable[[], str],
+        tls: Tls | None = None,
         tokens: Tokens,
         metrics: Metrics,
     ) -> None:
         self._inbox, self._reports, self._known = inbox, reports, known
-        self._ready, self._leader = ready, leader
+        self._ready, self._leader, self._tls = ready, leader, tls
         self._tokens, self._metrics = tokens, metrics
         self._session: aiohttp.ClientSession | None = None
         self._seen: dict[tuple[str, str], tuple[int, int]] = {}  # attempt and last number kept, by run
@@ -147,7 +150,12 @@ class Callbacks:
         }
         try:
             async with self._session.post(
-                leader + request.path, data=body, headers=headers, allow_redirects=False
+                leader + request.path,
+                data=body,
+                headers=headers,
+                allow_redirects=False,
+                ssl=self._tls.client if self._tls else True,
+                server_hostname=self._tls.own_name if self._tls else None,
             ) as answer:
                 return web.Response(
                     status=answer.status,

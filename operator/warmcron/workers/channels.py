@@ -6,6 +6,7 @@ answers stop coming, because handlers take their time, connections are added unt
 """
 
 import asyncio
+import ssl
 from collections import deque
 from collections.abc import Coroutine
 from typing import Any, Final
@@ -34,9 +35,10 @@ class _Lane:
     `moved` is when a request last left or connections were added; until `shut` no more are opened.
     """
 
-    __slots__ = ("busy", "connecting", "idle", "moved", "shut", "waiting")
+    __slots__ = ("busy", "connecting", "idle", "moved", "name", "shut", "waiting")
 
-    def __init__(self) -> None:
+    def __init__(self, name: str | None) -> None:
+        self.name = name
         self.idle: list[Channel] = []
         self.busy: set[Channel] = set()
         self.connecting = 0
@@ -49,9 +51,14 @@ class _Lane:
 
 
 class Channels:
-    """All lanes, by address. Bounded by what the engine sends: it keeps to each worker's own limit of runs."""
+    """All lanes, by address. Bounded by what the engine sends: it keeps to each worker's own limit of runs.
 
-    def __init__(self) -> None:
+    Args:
+        tls: whose certificates are believed; None for plain HTTP.
+    """
+
+    def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self._loop = asyncio.get_running_loop()
         self._lanes: dict[Address, _Lane] = {}
         self._crowded: set[Address] = set()  # lanes in which something waits
@@ -64,11 +71,14 @@ class Channels:
     def __len__(self) -> int:
         return self._waiting
 
-    def send(self, address: Address, request: Request) -> None:
-        """Sends as soon as a connection is free; `on_reply` is always called, perhaps before this returns."""
+    def send(self, address: Address, request: Request, *, name: str | None = None) -> None:
+        """Sends as soon as a connection is free; `on_reply` is always called, perhaps before this returns.
+
+        With TLS, `name` is what the certificate of who answers at the address has to hold.
+        """
         lane = self._lanes.get(address)
         if lane is None:
-            lane = self._lanes[address] = _Lane()
+            lane = self._lanes[address] = _Lane(name)
         lane.waiting.append((self._loop.time() + QUEUE_SECONDS, request))
         self._waiting += 1
         while lane.idle and lane.waiting:
@@ -126,6 +136,8 @@ class Channels:
                     ),
                     address.ip,
                     address.port,
+                    ssl=self._tls,
+                    server_hostname=lane.name if self._tls else None,
                 )
         except (OSError, TimeoutError):
             lane.connecting -= 1

@@ -18,6 +18,7 @@ from warmcron.workers.channel import NOT_ALLOWED, Answer, Failure, Reply, Reques
 from warmcron.workers.channels import Channels
 from warmcron.workers.reports import Reports
 from warmcron.workers.signing import Signer, message_id
+from warmcron.workers.tls import Tls, worker_name
 from warmcron.workers.tokens import Tokens
 
 ANSWER_SECONDS: Final = protocol.INLINE_SECONDS + 3.0
@@ -29,12 +30,13 @@ MAX_LIST: Final = 8 * 1024 * 1024
 
 
 class _Call(NamedTuple):
-    """One request to one worker; `message` is what its signature is good for."""
+    """One request to one worker; `message` is what its signature is good for, `name` what its certificate must hold."""
 
     method: str
     address: Address
     path: str
     message: str
+    name: str
 
 
 class Dispatcher:
@@ -45,6 +47,7 @@ class Dispatcher:
         epoch: the number of the term, which goes into every request.
         callback_url: where workers report what they could not finish at once.
         signer: signs every request, also those that only ask.
+        tls: whose certificates workers have to show; None for plain HTTP.
         reports: where log lines and results of inline answers go.
     """
 
@@ -55,6 +58,7 @@ class Dispatcher:
         epoch: Callable[[], int],
         callback_url: str,
         signer: Signer,
+        tls: Tls | None = None,
         tokens: Tokens,
         metrics: Metrics,
         reports: Reports,
@@ -64,7 +68,7 @@ class Dispatcher:
         self._callback_url = callback_url.rstrip("/")
         self._signer, self._tokens, self._metrics, self._reports = signer, tokens, metrics, reports
         self._tasks: set[asyncio.Task[None]] = set()
-        self._channels = Channels()
+        self._channels = Channels(tls=tls.client if tls else None)
         # The longest list takes 0.1 s to read: one at a time, with turns for others (the lease!) between them.
         self._reading = asyncio.Lock()
 
@@ -96,7 +100,7 @@ class Dispatcher:
             limit=protocol.MAX_BODY,
             allowed=self._may_send,
         )
-        self._channels.send(call.address, request)
+        self._channels.send(call.address, request, name=call.name)
 
     def ask(self, run: runs.Run, worker: Worker, *, fence: bool) -> None:
         """Asks a worker what it knows of a run; with `fence`, so that it never takes this attempt later."""
@@ -109,7 +113,9 @@ class Dispatcher:
 
     async def reports(self, worker: Worker) -> list[protocol.Report] | None:
         """All runs that a worker remembers, none for a plain endpoint; None if it could not be asked."""
-        call = _Call("GET", _address(worker), protocol.RUNS, message_id("runs", worker.uid))
+        call = _Call(
+            "GET", _address(worker), protocol.RUNS, message_id("runs", worker.uid), worker_name(worker.pool.namespace)
+        )
         answer = await self._ask(call, limit=MAX_LIST)
         if isinstance(answer, Answer):
             if answer.status == protocol.OK:
@@ -122,7 +128,9 @@ class Dispatcher:
 
     async def abilities(self, worker: Worker) -> protocol.Abilities | None:
         """What a worker says it can do; None if it could not be asked."""
-        answer = await self._ask(_Call("GET", _address(worker), protocol.HANDLERS, message_id("handlers", worker.uid)))
+        message = message_id("handlers", worker.uid)
+        call = _Call("GET", _address(worker), protocol.HANDLERS, message, worker_name(worker.pool.namespace))
+        answer = await self._ask(call)
         return None if isinstance(answer, Failure) else protocol.read_abilities(answer.status, answer.body)
 
     def _executed(self, about: runs.Attempt, reply: Reply) -> None:
@@ -165,7 +173,7 @@ class Dispatcher:
 
         head = self._head(call, body, {"content-type": "application/json"})
         request = Request(head, body, on_reply=take, seconds=ASK_SECONDS, limit=limit, allowed=lambda: True)
-        self._channels.send(call.address, request)
+        self._channels.send(call.address, request, name=call.name)
         return await answered
 
     def _head(self, call: _Call, body: bytes, headers: dict[str, str]) -> bytes:
@@ -209,7 +217,8 @@ _ASKED: Final[dict[str, tuple[str, str | None]]] = {
 def _about(operation: str, run: runs.Run, worker: Worker) -> _Call:
     method, below = _ASKED[operation]
     path = protocol.EXECUTE if below is None else f"{protocol.RUNS}/{run.id}{below}"
-    return _Call(method, _address(worker), path, message_id(operation, worker.uid, run.id, run.attempt))
+    message = message_id(operation, worker.uid, run.id, run.attempt)
+    return _Call(method, _address(worker), path, message, worker_name(worker.pool.namespace))
 
 
 def _attempt(run: runs.Run, worker: Worker) -> runs.Attempt:

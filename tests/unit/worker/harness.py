@@ -127,7 +127,7 @@ class Worker:
     def wait_until_it_listens(self) -> "Worker":
         def port() -> int:
             assert self.process.poll() is None, f"the worker ended with {self.process.returncode}:\n{self.log}"
-            found = re.search(r"(?:listening|running) on http://127\.0\.0\.1:(\d+)", self.log)
+            found = re.search(r"(?:listening|running) on https?://127\.0\.0\.1:(\d+)", self.log)
             return int(found.group(1)) if found else 0
 
         self._port = eventually(port, "the worker to listen")
