@@ -12,12 +12,13 @@ from typing import Any, Final
 import uvloop
 
 from benchmarks import isolation, machine, report
+from benchmarks.peers.cronjob import cronjobs
 from benchmarks.processes import StartError
 from benchmarks.quick import faults, quick
 from benchmarks.scenarios.arithmetic import arithmetic
 from benchmarks.scenarios.herd import herd
 from benchmarks.scenarios.resident import resident
-from benchmarks.scenarios.side import beside_cronjob, side
+from benchmarks.scenarios.side import side
 from benchmarks.scenarios.steady import spread, sustained
 from benchmarks.scenarios.takeover import takeover
 from benchmarks.session import session
@@ -54,23 +55,24 @@ async def _herd(given: argparse.Namespace) -> Record:
 
 
 async def _side(given: argparse.Namespace) -> Record:
-    found: Record = {"side": [], "side_raw": [], "cronjob": []}
+    found: Record = {"side": [], "side_raw": []}
     for count in given.sizes:
         async with session("sink", given.keep) as opened:
             measured = await side(opened, count=count, blocks=given.blocks, seed=given.seed)
             found["side_raw"].append(measured)
             found["side"] += [{**row, "count": count} for row in measured["rows"]]
             print(report.tables({"side": found["side"]}), flush=True)
-            if not given.minutes:
-                continue
-            row = await beside_cronjob(opened, count=count, tuned=True, minutes=given.minutes)
-            found["cronjob"].append(row)
-            print(json.dumps(row), flush=True)
-        async with session("sink", given.keep) as opened:
-            row = await beside_cronjob(opened, count=count, tuned=False, minutes=given.minutes)
-            found["cronjob"].append(row)
-            print(json.dumps(row), flush=True)
     return found
+
+
+async def _cronjob(given: argparse.Namespace) -> Record:
+    rows = []
+    for count in given.sizes:
+        for tuned in (True, False):  # a control plane each: the second would inherit the first one's Jobs
+            async with session("sink", given.keep) as opened:
+                rows.append(await cronjobs(opened, count=count, tuned=tuned, minutes=given.minutes))
+                print(json.dumps(rows[-1]), flush=True)
+    return {"cronjob": rows}
 
 
 async def _resident(given: argparse.Namespace) -> Record:
@@ -113,18 +115,25 @@ async def _quick(given: argparse.Namespace) -> Record:
 SCENARIOS: Final = {
     "herd": _herd,
     "side": _side,
+    "cronjob": _cronjob,
     "steady": _steady,
     "resident": _resident,
     "takeover": _takeover,
     "arithmetic": _arithmetic,
     "quick": _quick,
 }
-SIZES: Final = {"herd": [10, 100, 1000, 3000, 10_000], "side": [100, 1000], "resident": [10_000], "takeover": [50]}
+SIZES: Final = {
+    "herd": [10, 100, 1000, 3000, 10_000],
+    "side": [100, 1000],
+    "cronjob": [100, 1000],
+    "resident": [10_000],
+    "takeover": [50],
+}
 
 
 async def _everything(given: argparse.Namespace) -> Record:
     found: Record = {}
-    for name in ("arithmetic", "herd", "side", "steady", "resident", "takeover"):
+    for name in ("arithmetic", "herd", "side", "cronjob", "steady", "resident", "takeover"):
         print(f"benchmarks: {name}", file=sys.stderr, flush=True)
         given.sizes = SIZES.get(name, [])
         found |= await SCENARIOS[name](given)
@@ -148,7 +157,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--delivery", choices=["AtLeastOnce", "AtMostOnce"], default="AtLeastOnce")
     parser.add_argument("--blocks", type=int, default=3, help="blocks of each peer, side by side")
     parser.add_argument("--seed", type=int, default=8, help="order of the blocks")
-    parser.add_argument("--minutes", type=int, default=2, help="ticks of CronJob; 0 leaves it out")
+    parser.add_argument("--minutes", type=int, default=2, help="ticks of CronJob")
     parser.add_argument("--seconds", type=int, default=20, help="length of a step of steady")
     parser.add_argument("--keep", type=Path, help="folder in which data and logs stay")
     parser.add_argument("--out", type=Path, default=Path(".cache/bench/latest.json"), help="where the record goes")

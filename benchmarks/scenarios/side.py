@@ -1,4 +1,4 @@
-"""Side by side: warmcron, APScheduler and the floor in shuffled blocks of one run, then CronJob on the same servers."""
+"""Side by side: warmcron, APScheduler and the floor in shuffled blocks of one run, on one control plane."""
 
 import asyncio
 import statistics
@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from benchmarks import ledger, processes, tasks
 from benchmarks.fleet import Pod
-from benchmarks.peers.cronjob import cronjobs
 from benchmarks.scenarios.herd import herd
 from benchmarks.session import Session
 
@@ -54,11 +53,6 @@ async def side(session: Session, *, count: int, blocks: int, seed: int) -> Recor
         "raw": found,
         "floors": floors,
     }
-
-
-async def beside_cronjob(session: Session, *, count: int, tuned: bool, minutes: int) -> Record:
-    """CronJob on this control plane, with nothing else running on it."""
-    return await cronjobs(session, count=count, tuned=tuned, minutes=minutes)
 
 
 async def _external(session: Session, module: str, pods: list[Pod], *, count: int, rounds: int) -> Record:
