@@ -70,9 +70,10 @@ class Book:
 
 
 def _document(body: bytes) -> bytes:
+    """The run document: a leader that takes over knows by it what the one before it had sent."""
     found = json.loads(body)
-    state = {"runId": found["runId"], "attempt": found["attempt"], "state": "Succeeded", "outcome": "Succeeded"}
-    return json.dumps(state).encode()
+    names = ("runId", "attempt", "epoch", "trigger", "scheduledTime", "task", "handler")
+    return json.dumps({"state": "Succeeded", **{name: found[name] for name in names if name in found}}).encode()
 
 
 class Connection(asyncio.Protocol):
