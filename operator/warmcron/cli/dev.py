@@ -5,10 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvloop
 from rich.console import Console
-
-from warmcron.local.dev import Dev, Options
 
 
 def dev(  # noqa: PLR0913 - options are arguments
@@ -33,6 +30,11 @@ def dev(  # noqa: PLR0913 - options are arguments
     plain: Annotated[bool, typer.Option("--plain", help="Log lines instead of the live view.")] = False,
 ) -> None:
     """Run tasks on this machine, without a cluster: the same engine, with processes for pods."""
+    # Here and not above: the engine, the database and the web server cost every other verb two thirds of its start.
+    import uvloop  # noqa: PLC0415
+
+    from warmcron.local.dev import Dev, Options  # noqa: PLC0415
+
     options = Options(
         paths=tuple(paths or ()),
         workers=workers,

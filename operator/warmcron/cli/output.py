@@ -68,6 +68,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         for cell, width in zip(line[:-1], widths, strict=False):
             text.append(set_cell_size(cell, width), style=STYLES.get(cell, "") if number else "bold").append(GAP)
         text.append(line[-1], style=STYLES.get(line[-1], "") if number else "bold")
+        text.rstrip()
         screen.print(text, soft_wrap=True)
 
 

@@ -12,15 +12,17 @@ import os
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from warmcron.cli import output, tunnel
+from warmcron.cli import output
 from warmcron.cli.backend import Backend
-from warmcron.cli.cluster import Cluster
-from warmcron.cli.kubeconfig import Access, load
 from warmcron.cli.server import Server
+
+if TYPE_CHECKING:  # what a cluster needs is loaded when a verb turns to one: half of the time that `next` takes
+    from warmcron.cli.cluster import Cluster
+    from warmcron.cli.kubeconfig import Access
 
 SERVER_FILE: Final = Path(".warmcron/server.json")
 
@@ -66,7 +68,7 @@ class Target:
     async def backend(self) -> AsyncIterator[Backend]:
         """Tasks and workers."""
         url = self._url()
-        found: Backend = Server(url, self.token or "") if url else Cluster(self._access())
+        found: Backend = Server(url, self.token or "") if url else self._cluster()
         try:
             yield found
         finally:
@@ -78,6 +80,8 @@ class Target:
         async with contextlib.AsyncExitStack() as stack:
             url, token = self._url(), self.token or ""
             if not url:
+                from warmcron.cli import tunnel  # noqa: PLC0415
+
                 access = self._access()
                 token = token or access.connection.token or ""
                 url = await stack.enter_async_context(
@@ -92,7 +96,14 @@ class Target:
         """Whether it is the embedded mode of this folder."""
         return self._embedded() is not None
 
-    def _access(self) -> Access:
+    def _cluster(self) -> "Cluster":
+        from warmcron.cli.cluster import Cluster  # noqa: PLC0415
+
+        return Cluster(self._access())
+
+    def _access(self) -> "Access":
+        from warmcron.cli.kubeconfig import load  # noqa: PLC0415
+
         return load(self.kubeconfig, self.context)
 
     def _url(self) -> str | None:

@@ -147,6 +147,13 @@ def test_the_real_process_ends_with_the_same_codes_and_no_traceback(
     assert "Traceback" not in done.stderr
 
 
+def test_a_verb_loads_nothing_that_only_other_verbs_need() -> None:
+    heavy = "{'fastapi', 'sqlalchemy', 'alembic', 'uvicorn', 'kopf', 'kubernetes'}"
+    code = f"import sys, warmcron.cli.main; print(*sorted({heavy} & {{*sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
 def test_a_task_is_read_from_standard_input(tmp_path: Path) -> None:
     text = manifest(tmp_path, "schedule: '@yearly'").read_text()
     command = [sys.executable, "-c", "from warmcron.cli.main import main; main()", "next", "-f", "-", "-c", "1"]
