@@ -14,6 +14,7 @@ from warmcron import probes
 from warmcron.api.cluster import Port
 from warmcron.config import Settings
 from warmcron.core import lease, runs
+from warmcron.core.tasks import RunRecord
 from warmcron.errors import ConfigError, KubeError
 from warmcron.hub import Hub
 from warmcron.kube import client, translate, watch
@@ -146,6 +147,7 @@ class App:
             leading=self._elector.may_send,
             herd=lambda: self._hub.herd(),  # noqa: PLW0108 - the hub is made after this
             failures=failures,
+            follower=self,
             registry=self._metrics.registry,
             random=self._random,
         )
@@ -178,6 +180,15 @@ class App:
     def commit(self, run: runs.Run) -> None:
         """The engine's writer of intents: the same."""
         self._recorder.commit(run)
+
+    def follows(self, run_id: str) -> bool | None:
+        """Whether a run goes on; None until we lead and have heard every worker out."""
+        return run_id in self._engine.runner.runs if self._engine.settled else None
+
+    def record(self, task_uid: str, run_id: str) -> RunRecord | None:
+        """How a run ended, if its task's status remembers it."""
+        task = self._engine.tasks.get(task_uid)
+        return next((each for each in task.history.recent if each.run_id == run_id), None) if task else None
 
     # ---- what the watch says ---------------------------------------------------------------------------------
 

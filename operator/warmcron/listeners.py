@@ -15,6 +15,7 @@ from warmcron.notify.webhook import Webhook, secret
 
 if TYPE_CHECKING:
     from warmcron.history.history import History
+    from warmcron.history.strays import Follower
 
 DAY: Final = 86_400
 # What the history gets at the end to write what it still has.
@@ -30,6 +31,7 @@ class Listeners:
         leading: whether we lead.
         herd: whether so many requests are still to be sent that writing is better put off.
         failures: how many runs of a task, by uid, have failed in a row.
+        follower: says which runs go on.
     """
 
     def __init__(  # noqa: PLR0913 - what they are wired to, each by name
@@ -40,10 +42,11 @@ class Listeners:
         leading: Callable[[], bool],
         herd: Callable[[], bool],
         failures: Callable[[str], int],
+        follower: "Follower",
         registry: CollectorRegistry,
         random: Random,
     ) -> None:
-        self.history = self._history(settings, epoch, leading, herd, registry)
+        self.history = self._history(settings, epoch, leading, herd, follower, registry)
         self._webhook = self._notifier(settings, failures, registry, random)
         self._spans = self._exporter()
         self._all: list[Listener] = []
@@ -73,6 +76,7 @@ class Listeners:
         epoch: Callable[[], int],
         leading: Callable[[], bool],
         herd: Callable[[], bool],
+        follower: "Follower",
         registry: CollectorRegistry,
     ) -> "History | None":
         url = settings.history()
@@ -89,7 +93,9 @@ class Listeners:
             lines=settings.history_log_lines,
             megabytes=settings.history_sqlite_megabytes,
         )
-        return History(url=url, limits=limits, epoch=epoch, leading=leading, herd=herd, registry=registry)
+        return History(
+            url=url, limits=limits, epoch=epoch, leading=leading, herd=herd, registry=registry, follower=follower
+        )
 
     @staticmethod
     def _notifier(

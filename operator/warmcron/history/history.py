@@ -18,6 +18,7 @@ from warmcron.history.model import Reader
 from warmcron.history.reader import StoreReader
 from warmcron.history.retention import Limits, Retention
 from warmcron.history.store import Store
+from warmcron.history.strays import Follower, Strays
 
 log = structlog.get_logger("warmcron.history")
 
@@ -62,10 +63,11 @@ class History:
         url: as the setting has it.
         epoch: the number of our term.
         leading: whether we lead: only then we purge.
+        follower: says of runs that the history has open whether they go on; None where nobody can.
         herd: whether so many requests are still to be sent that writing is better put off.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it is wired to, each by name
         self,
         *,
         url: str,
@@ -74,6 +76,7 @@ class History:
         leading: Callable[[], bool],
         herd: Callable[[], bool],
         registry: CollectorRegistry,
+        follower: Follower | None = None,
     ) -> None:
         self._database = Database(parse(url), megabytes=limits.megabytes)
         self._leading, self._herd = leading, herd
@@ -84,6 +87,7 @@ class History:
         self._retention = Retention(self._database, limits)
         self.reader: Reader = StoreReader(self._database)
         self.journal = Journal(epoch=epoch, now=time.time, dropped=self._figures.dropped, wake=self._some.set)
+        self._strays = Strays(self._database, follower=follower, put=self.journal.put) if follower else None
         self._figures.waiting.set_function(lambda: len(self.journal))
 
     @property
@@ -188,6 +192,8 @@ class History:
             if not self._leading():
                 continue
             try:
+                if self._strays and (found := await self._strays.look(time.time())):
+                    log.warning("runs had ended unwritten", count=found)
                 bounds = await self._retention.bounds(time.time())
                 while await self._retention.step(bounds):  # noqa: ASYNC110 - others get their turn
                     await asyncio.sleep(PURGE_PAUSE)

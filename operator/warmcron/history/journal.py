@@ -120,6 +120,11 @@ class Journal:
         if ended > self._now() - RECALLED_SECONDS:
             self._put_run(record.run_id, rows.of_record(task, spec, record, count=1, finished=ended))
 
+    def put(self, row: RunRow) -> None:
+        """A run as somebody else has found it to be; what waits here already knows better."""
+        if row.run_id not in self._runs:
+            self._put_run(row.run_id, row)
+
     def follow(self) -> None:
         """Our term is over: what goes on is told by the next leader."""
         self._open.clear()

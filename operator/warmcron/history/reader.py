@@ -45,7 +45,7 @@ class StoreReader:
         """One run."""
         async with self._database.read() as connection:
             found = (await connection.execute(sa.select(RUNS).where(RUNS.c.run_id == run_id))).mappings().first()
-        return _run(found) if found else None
+        return run_row(found) if found else None
 
     async def attempts(self, run_id: str) -> tuple[AttemptRow, ...]:
         """The attempts of a run, first to last."""
@@ -71,7 +71,7 @@ class StoreReader:
             for start in range(0, len(tasks), TASKS_AT_ONCE):
                 statement = queries.recent(tasks[start : start + TASKS_AT_ONCE], limit)
                 for row in (await connection.execute(statement)).mappings():
-                    found[row["task_uid"]].append(_run(row))
+                    found[row["task_uid"]].append(run_row(row))
         return {uid: tuple(_merged(rows)) for uid, rows in found.items()}
 
     async def counts(self, namespaces: tuple[str, ...] | None, *, since: float) -> dict[str, int]:
@@ -93,7 +93,7 @@ class StoreReader:
         found: list[RunRow] = []
         more = False
         for statement in queries.pages(wanted, after, limit=limit + 1, sqlite=self._database.sqlite):
-            rows = [_run(row) for row in (await connection.execute(statement)).mappings()]
+            rows = [run_row(row) for row in (await connection.execute(statement)).mappings()]
             more = more or len(rows) > limit
             found += rows
         return found, more
@@ -120,7 +120,7 @@ class StoreReader:
             places += [(row.scheduled, row.run_id) for row in await connection.execute(chosen)]
         newest = [run_id for _, run_id in sorted(places, reverse=True)[: limit + 1]]
         rows = (await connection.execute(sa.select(RUNS).where(RUNS.c.run_id.in_(newest)))).mappings() if newest else ()
-        found = [_run(row) for row in rows]
+        found = [run_row(row) for row in rows]
         named, more = await self._named(connection, wanted, after, limit)
         return [*found, *named], more
 
@@ -133,7 +133,7 @@ class StoreReader:
         found: list[RunRow] = []
         more = False
         for part in queries.of_names(wanted, names, after, limit=limit + 1, sqlite=self._database.sqlite):
-            rows = [_run(row) for row in (await connection.execute(part)).mappings()]
+            rows = [run_row(row) for row in (await connection.execute(part)).mappings()]
             more = more or len(rows) > limit
             found += rows
         return found, more
@@ -144,7 +144,8 @@ def _merged(rows: Iterable[RunRow]) -> list[RunRow]:
     return sorted({row.run_id: row for row in rows}.values(), key=lambda row: (row.scheduled, row.run_id), reverse=True)
 
 
-def _run(row: Any) -> RunRow:
+def run_row(row: Any) -> RunRow:
+    """A row of the table as a value."""
     found = dict(row)
     found["result"], found["error"] = _json(found["result"]), _json(found["error"])
     return RunRow(**found)
