@@ -24,6 +24,8 @@ SHORT: Final = 3
 MOST_WORDS: Final = 10
 # A search looks at the newest so many lines that match.
 CANDIDATES: Final = 2000
+# So many of the newest lines are looked at one by one before PostgreSQL is asked for all: a word in a tenth of them.
+NEWEST: Final = 20_000
 # So many tasks that have the text in their name are looked up one by one; more are found by reading on.
 FEW_NAMES: Final = 20
 # Of a task's name in a million runs and of a state, the planner of SQLite cannot know which is rare: we say it.
@@ -124,39 +126,54 @@ def contains(column: sa.ColumnElement[str], text: str) -> Where:
     return column.icontains(text.strip(), autoescape=True)
 
 
-def lines_like(wanted: RunFilter, *, sqlite: bool, whole: bool) -> Select | None:
-    """Runs of the newest lines that have the words; None if there are no words to seek.
+def searches(wanted: RunFilter, *, sqlite: bool) -> list[Select]:
+    """Runs of the newest lines that have the words: ask one after the other, until one gives all `CANDIDATES`.
 
-    With `whole` every word is one of the line's; without it a single word may also be the beginning of one.
+    Every word is one of the line's; a single word may also be the beginning of one.
     """
     sought = words(wanted.text)
-    if not sought or not (whole or (len(sought) == 1 and len(sought[0]) >= SHORT)):
-        return None
+    if not sought:
+        return []
+    open_end = len(sought) == 1 and len(sought[0]) >= SHORT
     # A line arrives after its run was scheduled, so the beginning of the range holds for lines, too.
     first = int((wanted.since or 0.0) * 1_000_000)
-    if sqlite:
-        phrase = " AND ".join(f'"{word}"' for word in sought) + ("" if whole else "*")
-        matching = (
-            sa.select(WORDS.c.rowid)
-            .where(sa.text("lines_words MATCH :phrase").bindparams(phrase=phrase), WORDS.c.rowid >= first)
-            .order_by(WORDS.c.rowid.desc())
-            .limit(CANDIDATES)
-            .subquery()
-        )
-        return sa.select(LINES.c.run_id).join(matching, matching.c.rowid == LINES.c.id)
-    query = " & ".join(sought) + ("" if whole else ":*")
-    vector = sa.func.to_tsvector(
-        sa.literal_column("'simple'"),
-        sa.func.regexp_replace(
-            LINES.c.text, sa.literal_column("'[^[:alnum:]]+'"), sa.literal_column("' '"), sa.literal_column("'g'")
-        ),
+    if not sqlite:
+        return _in_postgres(" & ".join(sought) + (":*" if open_end else ""), first)
+    whole = " AND ".join(f'"{word}"' for word in sought)
+    # Beginnings of words only where whole words are not common: all lines of a common beginning are read.
+    return [_in_sqlite(phrase, first) for phrase in ([whole, f"{whole}*"] if open_end else [whole])]
+
+
+def _in_sqlite(phrase: str, first: int) -> Select:
+    matching = (
+        sa.select(WORDS.c.rowid)
+        .where(sa.text("lines_words MATCH :phrase").bindparams(phrase=phrase), WORDS.c.rowid >= first)
+        .order_by(WORDS.c.rowid.desc())
+        .limit(CANDIDATES)
+        .subquery()
     )
-    return (
-        sa.select(LINES.c.run_id)
-        .where(vector.op("@@")(sa.func.to_tsquery(sa.literal_column("'simple'"), query)), LINES.c.id >= first)
+    return sa.select(LINES.c.run_id).join(matching, matching.c.rowid == LINES.c.id)
+
+
+def _in_postgres(query: str, first: int) -> list[Select]:
+    """The newest lines one by one, then all by the index: left alone, the planner takes the wrong way with both."""
+    has_words = sa.literal_column("words").op("@@")(sa.func.to_tsquery(sa.literal_column("'simple'"), query))
+    newest = (
+        sa.select(LINES.c.id, LINES.c.run_id, sa.literal_column("lines.words").label("words"))
+        .where(LINES.c.id >= first)
         .order_by(LINES.c.id.desc())
+        .limit(NEWEST)
+        .subquery("newest")
+    )
+    common = sa.select(newest.c.run_id).where(has_words).order_by(newest.c.id.desc()).limit(CANDIDATES)
+    # An order by an expression: the primary key cannot serve it, so the index over the words must.
+    rare = (
+        sa.select(LINES.c.run_id)
+        .where(has_words, LINES.c.id >= first)
+        .order_by(sa.desc(LINES.c.id + 0))
         .limit(CANDIDATES)
     )
+    return [common, rare]
 
 
 def recent(uids: Sequence[str], limit: int) -> sa.TextClause:

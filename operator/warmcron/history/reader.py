@@ -106,13 +106,11 @@ class StoreReader:
         ids: set[str] = set()
         if (alike := queries.id_like(wanted.text)) is not None:
             ids.update((await connection.execute(alike)).scalars())
-        for whole in (True, False):
-            # Beginnings of words only where whole words are not common: all lines of a common beginning are read.
-            if (having := queries.lines_like(wanted, sqlite=sqlite, whole=whole)) is not None:
-                lines = list((await connection.execute(having)).scalars())
-                ids.update(lines)
-                if len(lines) == queries.CANDIDATES:
-                    break
+        for having in queries.searches(wanted, sqlite=sqlite):
+            lines = list((await connection.execute(having)).scalars())
+            ids.update(lines)
+            if len(lines) == queries.CANDIDATES:
+                break
         places: list[tuple[float, str]] = []
         known = sorted(ids)
         for start in range(0, len(known), IDS_AT_ONCE):

@@ -67,7 +67,9 @@ class Retention:
     async def optimize(self) -> None:
         """Lets the database look at its own figures, so that it plans well."""
         async with self._database.write() as connection:
-            await connection.execute(sa.text("PRAGMA optimize" if self._database.sqlite else "ANALYZE runs, attempts, lines"))
+            await connection.execute(
+                sa.text("PRAGMA optimize" if self._database.sqlite else "ANALYZE runs, attempts, lines")
+            )
 
     async def _lines(self, bound: int) -> int:
         old = sa.select(LINES.c.id).where(LINES.c.id <= bound).order_by(LINES.c.id).limit(BATCH)

@@ -8,9 +8,10 @@ down_revision = None
 
 # Words are what letters and digits make, in both databases alike.
 POSTGRES_WORDS = (
-    "CREATE INDEX lines_words ON lines USING gin "
-    "(to_tsvector('simple', regexp_replace(text, '[^[:alnum:]]+', ' ', 'g')))"
+    "ALTER TABLE lines ADD COLUMN words tsvector GENERATED ALWAYS AS "
+    "(to_tsvector('simple', regexp_replace(text, '[^[:alnum:]]+', ' ', 'g'))) STORED"
 )
+POSTGRES_INDEX = "CREATE INDEX lines_words ON lines USING gin (words)"
 SQLITE_INDEX = (
     "CREATE VIRTUAL TABLE lines_words USING fts5"
     "(text, content='lines', content_rowid='id', detail='none', columnsize=0, tokenize='unicode61')"
@@ -48,6 +49,7 @@ def upgrade() -> None:
     )
     if op.get_bind().dialect.name == "postgresql":
         op.execute(POSTGRES_WORDS)
+        op.execute(POSTGRES_INDEX)
     else:
         for statement in (SQLITE_INDEX, SQLITE_ADDED, SQLITE_REMOVED):
             op.execute(statement)
