@@ -58,7 +58,7 @@ def routes(site: Site) -> tuple[object, object, object, object]:
         if not token or await site.guard.viewer(token) is None:
             return ask(request, fault=t("The cluster does not accept this token."), back=back)
         response = _go(back)
-        guard.keep(response, token, secure=request.url.scheme == "https")
+        guard.keep(response, token, secure=_secure(request))
         return response
 
     async def leave(_: Request) -> Response:
@@ -79,6 +79,11 @@ def routes(site: Site) -> tuple[object, object, object, object]:
         return response
 
     return page, enter, leave, prefer
+
+
+def _secure(request: Request) -> bool:
+    """Whether the browser came by HTTPS, to us or to what ends TLS for us; a lie harms only the liar's cookie."""
+    return "https" in (request.url.scheme, request.headers.get("x-forwarded-proto", ""))
 
 
 def _go(path: str) -> Response:

@@ -50,6 +50,14 @@ async def test_nobody_sees_a_page_without_a_token(closed: Browser, path: str) ->
     assert (await closed.get(path)).status in (200, 404)
 
 
+@pytest.mark.parametrize(("proto", "secure"), [("https", True), ("http", False)])
+async def test_the_token_of_a_browser_that_came_by_https_goes_back_by_https_only(
+    closed: Browser, proto: str, secure: bool
+) -> None:
+    reply = await closed.post("/login", {"token": "good"}, x_forwarded_proto=proto)
+    assert ("secure" in reply.cookies[0].lower()) is secure
+
+
 async def test_no_order_is_obeyed_without_a_token(closed: Browser, source: FakeCluster) -> None:
     assert (await closed.post("/orders/suspend", {"on": "shop/stock-sync"})).status == 303
     assert source.orders == []
