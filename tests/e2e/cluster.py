@@ -199,6 +199,12 @@ class Cluster:
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
         self.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(body))
 
+    def drop_leftovers(self) -> None:
+        """Deletes what a run of the tests that was cut off has left: its tasks would keep the definition in use."""
+        for name in self.kubectl("get", "namespaces", "-l", "warmcron.dev/e2e=true", "-o", "name").split():
+            if name.startswith("namespace/e2e-"):
+                self.kubectl("delete", name, timeout=180)
+
     def drop_namespace(self, name: str, *, wait: bool = False) -> None:
         """Deletes a namespace with everything in it."""
         self.kubectl("delete", "namespace", name, "--ignore-not-found", f"--wait={str(wait).lower()}")

@@ -76,6 +76,7 @@ def cluster() -> Iterator[Cluster]:
             pytest.fail(f"no cluster to test on: {error}", pytrace=False)
         pytest.skip(f"NOTHING HAS BEEN TESTED ON A CLUSTER: {error}")
     _clusters.append(found)
+    found.drop_leftovers()
     yield found
     found.api.close()
 
