@@ -37,8 +37,15 @@ class FakeKube:
         self.objects[path] = {**body, "metadata": {**body["metadata"], "resourceVersion": str(self._version)}}
         return self.objects[path]
 
-    async def get(self, path: str, **_: str) -> Json:
-        return await self._answer("GET", path, lambda: self._found(path))
+    async def get(self, path: str, **params: str) -> Json:
+        def read() -> Json:
+            if name := params.get("fieldSelector", "").removeprefix("metadata.name="):
+                return {"items": [found] if (found := self.objects.get(f"{path}/{name}")) else []}
+            if "/scheduledtasks/" in path:
+                raise KubeError("the operator may list and watch, not get", status=403)
+            return self._found(path)
+
+        return await self._answer("GET", path, read)
 
     async def post(self, path: str, body: Json) -> Json:
         full = f"{path}/{body['metadata']['name']}"

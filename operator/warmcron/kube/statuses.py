@@ -107,8 +107,8 @@ class StatusWriter:
 
     async def read(self, ref: TaskRef) -> status.Json | None:
         """The status as it is now, by a read that no cache answers; None if the task is gone."""
-        fresh = await self._client.get(_path(ref))
-        return (fresh.get("status") or {}) if fresh["metadata"]["uid"] == ref.uid else None
+        fresh = await self._fetch(ref)
+        return None if fresh is None else fresh.get("status") or {}
 
     def _body(self, ref: TaskRef, text: str) -> bytes:
         # The uid makes the API server refuse it if the object was deleted and made anew under the same name.
@@ -119,13 +119,8 @@ class StatusWriter:
 
     async def _look_again(self, ref: TaskRef) -> str | None:
         """After a conflict, the version to follow. A user's edit changes nothing; another leader's write may."""
-        try:
-            fresh = await self._client.get(_path(ref))
-        except KubeError as error:
-            if error.status == NOT_FOUND:
-                return None
-            raise
-        if fresh["metadata"]["uid"] != ref.uid:
+        fresh = await self._fetch(ref)
+        if fresh is None:
             return None
         version = str(fresh["metadata"]["resourceVersion"])
         first = ref.uid not in self._versions
@@ -135,6 +130,12 @@ class StatusWriter:
             # written after we read. Nothing of ours is lost by reading again.
             self._source.reread(ref.uid, fresh.get("status") or {}, version)
         return version
+
+    async def _fetch(self, ref: TaskRef) -> status.Json | None:
+        """The object as it is now; None if it is gone. A list of one: the operator has no right to `get`."""
+        path, _, name = _path(ref).rpartition("/")
+        page = await self._client.get(path, fieldSelector=f"metadata.name={name}")
+        return next((found for found in page.get("items") or () if found["metadata"]["uid"] == ref.uid), None)
 
     def _note_version(self, uid: str, answer: bytes) -> None:
         if found := _VERSION.search(answer):
