@@ -134,12 +134,12 @@ class _World:
             self._engine.follow()
         if up:
             self._apply()
-        if up and not self._up:
+        comes_back, self._up = up and not self._up, up
+        if comes_back:
             self._engine.apply_worker(self._worker)
             for key in self._engine.lead():
                 reports = [Report(run_id, n, self._worker.uid, event) for run_id, (n, event) in self._has.items()]
                 self._engine.open_pool(key, reports)
-        self._up = up
 
     def _apply(self) -> None:
         suspend = self._plan.spec.suspend or _inside(self._plan.suspended, self._now)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # what a cluster needs is loaded when a verb turns to one: ha
     from warmcron.cli.cluster import Cluster
     from warmcron.cli.kubeconfig import Access
 
+INTERRUPTED: Final = 130
 SERVER_FILE: Final = Path(".warmcron/server.json")
 
 Namespace = Annotated[str | None, typer.Option("--namespace", "-n", help="Namespace; that of the context.")]
@@ -130,7 +131,10 @@ def targeted(command: Callable[..., Coroutine[Any, Any, None]]) -> Callable[...,
     def run(ctx: typer.Context, **arguments: Any) -> None:
         chosen = {name: arguments.pop(name) for name in OPTIONS}
         plugin = str(ctx.find_root().info_name).startswith("kubectl")
-        asyncio.run(command(target=Target(**chosen, plugin=plugin), **arguments))
+        try:
+            asyncio.run(command(target=Target(**chosen, plugin=plugin), **arguments))
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
 
     given = inspect.signature(command).parameters
     kept = [parameter for name, parameter in given.items() if name != "target"]

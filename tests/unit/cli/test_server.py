@@ -2,6 +2,9 @@
 
 import json
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -176,6 +179,22 @@ def test_in_the_folder_of_a_running_dev_the_verbs_speak_to_it(tmp_path: Path, ur
     assert run("runs", "--limit", "3", "-o", "json").json  # runs of every namespace: it has but one user
     plugin = run("list", program="kubectl-warmcron")
     assert "no cluster" in plugin.err  # kubectl means a cluster
+
+
+def test_ctrl_c_ends_what_follows_without_a_traceback(source: FakeCluster, url: str) -> None:
+    row = some_run(source, state="Succeeded")
+    source.history.rows[row.run_id] = replace(row, state="Running", finished=None)
+    source.history.say(row.run_id, "so far", at=row.scheduled)
+    command = [sys.executable, "-c", "from warmcron.cli.main import main; main()", "logs", "-f", row.run_id]
+    process = subprocess.Popen(
+        [*command, "--server", url], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL
+    )
+    assert process.stdout is not None
+    while process.stdout.readline() != "so far\n":
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "")
 
 
 def test_a_dev_that_was_killed_is_not_spoken_to(tmp_path: Path, url: str) -> None:

@@ -136,6 +136,13 @@ CASES: list[tuple[str, dict[str, Any], list[str], list[str]]] = [
         [*span("10:00:00", "10:30:00"), *window("--down", "10:12:00", "10:22:00"), "--run-seconds", "900"],
         ["10:10:00 10:10:00 Start Due", "10:20:00 10:22:00 Skip ForbidConcurrent", "10:30:00 10:30:00 Start Due"],
     ),
+    (
+        "what was queued when the operator went down has its turn when it is back",
+        {**MINUTES, "concurrencyPolicy": "Queue"},
+        [*span("10:00:00", "10:36:00"), *window("--down", "10:22:00", "10:26:00"), "--run-seconds", "900"],
+        ["10:10:00 10:10:00 Start Due", "10:20:00 10:20:00 Queue ConcurrentRun", "10:20:00 10:26:00 Start Queued",
+         "10:30:00 10:30:00 Queue ConcurrentRun"],
+    ),
     # ---- a deadline ------------------------------------------------------------------------------------------
     (
         "later than the deadline: not started",
