@@ -101,7 +101,9 @@ class Process:
             return "starting"
         timeout = aiohttp.ClientTimeout(total=PROBE_SECONDS)
         try:
-            async with session.get(f"http://127.0.0.1:{self.port}/readyz", timeout=timeout) as answer:
+            async with session.get(
+                f"http://127.0.0.1:{self.port}/readyz", timeout=timeout, allow_redirects=False
+            ) as answer:
                 reason = "" if answer.status in (OK, NOT_FOUND) else f"readiness probe: {answer.status}"
         except (aiohttp.ClientError, TimeoutError, OSError):
             reason = "readiness probe: no answer" if self.proved else "starting"
