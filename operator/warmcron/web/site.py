@@ -212,7 +212,7 @@ def _static() -> Callable[[str], str]:
 
 
 def _to_login(request: Request) -> Response:
-    here = _here(request)
+    here = guard.local_path(_here(request))  # `//host` is a path to us and another site to a browser
     if request.headers.get("sec-fetch-site") == "cross-site" and request.method == "GET":
         # A link on another site: the browser holds our cookie back until a page of ours asks.
         page = (

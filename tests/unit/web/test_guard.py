@@ -3,10 +3,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from starlette.requests import Request
 
 from fakes.asgi import Browser
 from fakes.web import FakeCluster, FakeGuard, FakeViewer
-from warmcron.web import guard
+from warmcron.web import guard, site
 
 TASK = "shop/stock-sync"
 PATHS = ("/", "/tasks", f"/tasks/{TASK}", "/runs", "/workers", f"/confirm/suspend?on={TASK}", "/nothing")
@@ -160,6 +161,14 @@ async def test_a_link_on_another_site_is_asked_for_again_from_our_own(closed: Br
     reply = await closed.get("/tasks?q=a", sec_fetch_site="cross-site")
     assert reply.status == 200
     assert '<meta http-equiv="refresh" content="0;url=/tasks?q=a">' in reply.text
+
+
+@pytest.mark.parametrize("headers", [[(b"sec-fetch-site", b"cross-site")], []])
+def test_a_path_that_a_browser_takes_for_another_site_is_not_gone_to(headers: list[tuple[bytes, bytes]]) -> None:
+    scope = {"type": "http", "method": "GET", "path": "//evil.example/", "query_string": b"", "headers": headers}
+    reply = site._to_login(Request({**scope, "server": ("localhost", 80), "scheme": "http"}))
+    assert b"evil" not in bytes(reply.body)
+    assert "evil" not in reply.headers.get("location", "")
 
 
 async def test_an_update_after_the_login_has_ended_leads_to_the_login_page(closed: Browser) -> None:
