@@ -53,6 +53,19 @@ async def test_every_call_of_the_operator_is_let_in(start: Start, operator: Send
     assert event.outcome is runs.Outcome.CANCELLED
 
 
+async def test_a_worker_that_told_a_new_leader_what_it_has_takes_nothing_more_of_the_one_before(
+    start: Start, operator: Sending
+) -> None:
+    """What the old leader sent may still be on its way, also to a worker that never heard from the new one."""
+    seen = dispatch.worker(worker_for(start, operator)._port)
+    operator.epoch = 5
+    assert await operator.dispatcher.reports(seen) == []
+    operator.epoch = 4
+    assert await operator.execute(dispatch.run("hello"), seen) == runs.Refused("StaleEpoch", pause=1.0)
+    operator.epoch = 5
+    assert await operator.execute(dispatch.run("hello"), seen) == runs.Finished(runs.Outcome.SUCCEEDED)
+
+
 async def test_a_run_that_says_more_than_an_answer_holds_is_told_by_callback(start: Start, operator: Sending) -> None:
     """200 KB of lines: cut off, the answer would have read as success whatever it said."""
     seen = dispatch.worker(worker_for(start, operator, module="hostile")._port)

@@ -15,6 +15,7 @@ from warmcron.engine import takeover
 from warmcron.engine.ports import Clock, Gate, IntentWriter, Journal, Observer, Recorder, Sender
 from warmcron.engine.runner import Runner
 from warmcron.engine.ticks import Ticks
+from warmcron.spec.task import DeliveryPolicy
 from warmcron.workers.protocol import Abilities, Report
 
 # Tasks handled before the loop gives others a turn: a herd of 10,000 must not keep the lease from being renewed.
@@ -210,18 +211,17 @@ class Engine:
     def reread(self, uid: str, written: status.Json, version: str) -> None:
         """The status that we took a task over from was not the last one: another leader wrote after it.
 
-        What it decided is taken over again. AtLeastOnce runs of which workers know keep what we know of them: asking
-        cost more than it could tell. AtMostOnce runs are all as the object has them, for in this term none was sent:
-        that takes a write of ours, after which nobody else's succeeds.
+        Under AtMostOnce what it decided is taken over again: in this term none of the task's runs was sent, for that
+        takes a write of ours, after which nobody else's succeeds. Under AtLeastOnce ours is the later word: runs may
+        have been sent and have ended since, and to decide their ticks again would start them again.
         """
         task = self.tasks.get(uid)
         if task is None or not self._opened(task):
             return
-        known = self._ticks.runs_of(task)
         task.version = version
-        if any((run.pod_uid or run.parts) and not run.once for run in known):
+        if task.spec is None or task.spec.delivery is not DeliveryPolicy.AT_MOST_ONCE:
             return
-        for run in known:
+        for run in self._ticks.runs_of(task):
             self.runner.drop(run)
         task.active.clear()
         task.queued.clear()
@@ -318,6 +318,10 @@ class Engine:
         self._ticks.pull_trigger(task)
         self._pull_cancel(task)
         self._ticks.settle(task, now)
+        if task.adopted:
+            # Before anybody writes the status: a run that has ended already is not in it, and its tick must be behind
+            # the cursor, or the next leader would begin it once more.
+            self._ticks.look(task, now)
         self._ticks.serve_queue(task, now)
         self._recorder.note(task.ref.uid, urgent=True)
 

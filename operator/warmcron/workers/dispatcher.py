@@ -5,6 +5,7 @@ A worker's answer is hostile input; `channel` keeps it within bounds.
 
 import asyncio
 import time
+import uuid
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -112,10 +113,19 @@ class Dispatcher:
         self._start(self._settle(_attempt(run, worker), _about("cancel", run, worker), self._term(run.attempt)))
 
     async def reports(self, worker: Worker) -> list[protocol.Report] | None:
-        """All runs that a worker remembers, none for a plain endpoint; None if it could not be asked."""
-        call = _Call(
-            "GET", _address(worker), protocol.RUNS, message_id("runs", worker.uid), worker_name(worker.pool.namespace)
-        )
+        """All runs that a worker remembers, none for a plain endpoint; None if it could not be asked.
+
+        It is told our term first: what the leader before has sent and what is still on its way is refused from then
+        on, so that nothing can start there after we were told that nothing has. A fence tells it, of a run that
+        nobody has.
+        """
+        nobody = str(uuid.uuid5(uuid.NAMESPACE_URL, f"warmcron:term:{self._epoch()}"))
+        path, message = f"{protocol.RUNS}/{nobody}/fence", message_id("fence", worker.uid, nobody, 1)
+        name = worker_name(worker.pool.namespace)
+        told = await self._ask(_Call("PUT", _address(worker), path, message, name), body=self._term(1))
+        if isinstance(told, Failure):
+            return None
+        call = _Call("GET", _address(worker), protocol.RUNS, message_id("runs", worker.uid), name)
         answer = await self._ask(call, limit=MAX_LIST)
         if isinstance(answer, Answer):
             if answer.status == protocol.OK:
