@@ -223,6 +223,18 @@ CASES: list[tuple[str, dict[str, Any], list[str], list[str]]] = [
         ["10:10:00 10:10:00 Start Due", "10:20:00 10:20:00 Queue ConcurrentRun", "10:30:00 10:30:00 Skip QueueFull",
          "10:20:00 10:35:00 Start Queued", "10:40:00 10:40:00 Queue ConcurrentRun"],
     ),
+    (
+        "AtMostOnce starts the same ticks",
+        {**MINUTES, "deliveryPolicy": "AtMostOnce"},
+        [*span("10:00:00", "10:25:00"), *window("--down", "10:05:00", "10:15:00")],
+        ["10:10:00 10:15:00 Start CatchUp", "10:20:00 10:20:00 Start Due"],
+    ),
+    (
+        "a broadcast is one decision",
+        {**MINUTES, "routingPolicy": "Broadcast"},
+        span("10:00:00", "10:20:00"),
+        ["10:10:00 10:10:00 Start Due", "10:20:00 10:20:00 Start Due"],
+    ),
     # ---- failures --------------------------------------------------------------------------------------------
     (
         "a run that takes longer than it may",
