@@ -1,7 +1,8 @@
 """The command blocks of the documentation, as people read them, and what a comment above each says about running it.
 
 `<!-- run -->` in a temporary clone; `<!-- run: until=PATTERN -->` until a line matches, then Ctrl-C;
-`<!-- run: cluster -->` against a cluster, in order; `<!-- run: skip=REASON -->` not at all.
+`<!-- run: beside -->` while the block before it still runs; `<!-- run: cluster -->` against a cluster, in order;
+`<!-- run: skip=REASON -->` not at all.
 """
 
 import re
@@ -37,7 +38,7 @@ class Block:
 
     @property
     def local(self) -> bool:
-        return self.how == "" or bool(self.until)
+        return self.how in ("", "beside") or bool(self.until)
 
     def __str__(self) -> str:
         return f"{self.file.relative_to(ROOT)}:{self.line}"

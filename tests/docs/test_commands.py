@@ -1,5 +1,6 @@
 """What the README tells people to type is typed here, in a clone, in that order."""
 
+import itertools
 import os
 import re
 import signal
@@ -21,8 +22,8 @@ def shell(block: Block, clone: Path) -> None:
     assert done.returncode == 0, f"{block}: {done.stdout}{done.stderr}"
 
 
-def shell_until(block: Block, clone: Path) -> None:
-    """Runs a block until a line matches, then presses Ctrl-C as a terminal does: for every process of its group."""
+def shell_until(block: Block, clone: Path, beside: list[Block]) -> None:
+    """Runs a block until a line matches, and others meanwhile; then presses Ctrl-C, for every process of its group."""
     log = clone / "output.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -33,7 +34,11 @@ def shell_until(block: Block, clone: Path) -> None:
         assert process.poll() is None, f"{block} ended without {block.until!r}: {log.read_text()}"
         assert time.monotonic() < until, f"{block}: no {block.until!r} in {PATIENCE:g} s: {log.read_text()}"
         time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGINT)
+    try:
+        for other in beside:
+            shell(other, clone)
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
     process.wait(30)
     assert "the next start goes on from here" in log.read_text()
 
@@ -43,10 +48,11 @@ def shell_until(block: Block, clone: Path) -> None:
 def test_the_commands_of_a_page_do_what_the_page_says(page: str, clone: Path) -> None:
     found = [block for block in blocks(ROOT / page) if block.local]
     assert found
-    for block in found:
+    for number, block in enumerate(found):
         if block.until:
-            shell_until(block, clone)
-        else:
+            after = found[number + 1 :]
+            shell_until(block, clone, list(itertools.takewhile(lambda one: one.how == "beside", after)))
+        elif block.how != "beside":
             shell(block, clone)
 
 

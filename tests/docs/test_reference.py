@@ -142,4 +142,4 @@ def test_every_answer_that_the_operator_treats_on_its_own_is_in_the_document() -
 
 def test_no_reference_page_is_forgotten() -> None:
     pages = {path.name for path in Path(reference.HERE).glob("*.md")}
-    assert pages == set(reference.PAGES)
+    assert pages == {*reference.PAGES, "reasons.md"}  # that one is held against the code by test_reasons
