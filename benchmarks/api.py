@@ -117,11 +117,14 @@ class Stamps:
         """Begins to watch from now on; `empty` says that there is nothing yet, so that no version is needed."""
         version = "" if empty else (await api.call("GET", f"{path}?limit=1"))["metadata"]["resourceVersion"]
 
-        async def read() -> None:
-            async for stamped in api.watch(path, version):
-                self.lines.append(stamped)
+        async def read(version: str) -> None:
+            while True:  # the API server ends the watch of whom it takes for too slow: a herd is a burst
+                async for stamped in api.watch(path, version):
+                    self.lines.append(stamped)
+                if self.lines:
+                    version = json.loads(self.lines[-1][1])["object"]["metadata"]["resourceVersion"]
 
-        self.task = asyncio.create_task(read())
+        self.task = asyncio.create_task(read(version))
 
     def stop(self) -> None:
         """Watches no more; raises if the watch had ended before: what it did not see would count as lost."""

@@ -57,7 +57,8 @@ def readme(record: Record, head: tuple[str, ...]) -> str:
     for row in record.get("side", ()):
         if row["count"] == max(found["count"] for found in record["side"]):
             more = row["cpu_operator_ms"]
-            rows.append([row["peer"], row["arrival_p50_ms"], row["arrival_p99_ms"], row["lost"], f"{more:g}"])
+            name = row["peer"] + (" (inconclusive: the machine was busy)" if row["inconclusive"] else "")
+            rows.append([name, row["arrival_p50_ms"], row["arrival_p99_ms"], row["lost"], f"{more:g}"])
     for row in record.get("cronjob", ()):
         if row["count"] == max(found["count"] for found in record["cronjob"]):
             lost = f"{row['lost']} of {row['expected']}"
