@@ -30,7 +30,7 @@ async def herd(  # noqa: PLR0913 - the parameters of the measurement, each by na
     names = [f"task-{number}" for number in range(count)]
     await session.api.namespace(namespace)
     await session.fleet.add(session.api, namespace, pods)
-    first = tasks.soon(12 + count / 90, period=period, count=rounds)
+    first = tasks.soon(12 + count / 40, period=period, count=rounds)
     schedule, ticks = tasks.fixed(first, period=period, count=rounds)
     await tasks.create(session.api, namespace, names, schedule=schedule, **spec)
     await replica.leading(count)
