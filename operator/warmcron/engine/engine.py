@@ -12,6 +12,7 @@ from warmcron.core import bookkeeping, decide, runs, status
 from warmcron.core.pool import Pool, Worker
 from warmcron.core.tasks import NEVER, PoolKey, Problem, Task, TaskRef, Tasks, TaskSpec, Trigger
 from warmcron.engine import takeover
+from warmcron.engine.fleet import Fleet
 from warmcron.engine.ports import Clock, Gate, IntentWriter, Journal, Observer, Recorder, Sender
 from warmcron.engine.runner import Runner
 from warmcron.engine.ticks import Ticks
@@ -70,6 +71,14 @@ class Engine:
             on_alarm=self._wake.set,
             on_ended=self._ticks.on_ended,
         )
+        self._fleet = Fleet(
+            pool=self.pool,
+            tasks=self.tasks,
+            runner=self.runner,
+            clock=clock,
+            recorder=recorder,
+            opened=lambda key: self._leading and key not in self._asking,
+        )
 
     # ---- what was seen ---------------------------------------------------------------------------------------
 
@@ -111,37 +120,15 @@ class Engine:
 
     def apply_worker(self, seen: Worker) -> bool:
         """A worker pod exists as described. True if it should be asked what it can do: it is new or ready anew."""
-        worker = self.pool.get(seen.uid)
-        if worker is None or worker.pool != seen.pool:
-            if worker:
-                seen.runs = worker.runs
-                self.pool.forget(seen.uid)
-                self._pool_changed(worker.pool)
-            self.pool.put(seen)
-            self._pool_changed(seen.pool)
-            return seen.ready
-        was_ready, restarted = worker.ready, worker.see(seen)
-        if restarted:
-            for key in list(worker.runs):
-                self.runner.look_at(key)
-        if worker.ready != was_ready:
-            self._pool_changed(worker.pool)
-        return worker.ready and (restarted or not was_ready)
+        return self._fleet.see(seen)
 
     def forget_worker(self, uid: str, reason: str) -> None:
         """The pod is gone, and with it what it ran."""
-        worker = self.pool.forget(uid)
-        if worker:
-            self.runner.lost(worker, reason)
-            self._pool_changed(worker.pool)
+        self._fleet.gone(uid, reason)
 
     def set_abilities(self, uid: str, abilities: Abilities | None) -> None:
-        """What a worker says it can do; None for one that keeps no such list."""
-        worker = self.pool.get(uid)
-        if worker and abilities:
-            worker.handlers, worker.concurrency = abilities.handlers, abilities.concurrency
-            worker.plain = abilities.handlers is None
-            self.runner.serve_line(worker.pool)
+        """What a worker says it can do; None for one that could not be asked."""
+        self._fleet.can(uid, abilities)
 
     def on_event(self, about: runs.Attempt, event: runs.Event) -> None:
         """Something was heard of one attempt. Of any other than the run's present one it comes too late."""
@@ -333,13 +320,3 @@ class Engine:
 
     def _workers_of(self, task: Task) -> int:
         return self.pool.ready_count(task.spec.pool) if task.spec else 0
-
-    def _pool_changed(self, key: PoolKey) -> None:
-        """A pod of a pool came, went, or changed its readiness."""
-        if not self._leading or key in self._asking:
-            return
-        now, workers = self._clock.now(), self.pool.ready_count(key)
-        for task in self.tasks.of_pool(key):
-            if bookkeeping.set_available(task, now, workers=workers):
-                self._recorder.note(task.ref.uid, urgent=False)
-        self.runner.serve_line(key)
