@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from random import Random
@@ -129,3 +130,31 @@ def test_a_run_whose_answer_is_lost_is_asked_after_and_not_repeated(make_space: 
         starts = here.ledger.starts(task.name)
         assert [entry.attempt for entry in starts] == [1, 1]
         assert {entry.pod for entry in starts} == {"deaf", "other"}
+
+
+def test_at_most_once_starts_nothing_twice_whoever_is_killed(here: Space, operator: Release) -> None:
+    random = Random(SEED)
+    once = here.task(
+        "once", schedule="@every 1s", handler="nap", payload={"seconds": 0.5}, deliveryPolicy="AtMostOnce", **ALL
+    )
+    until("it ticks", lambda: len(here.ledger.starts(once.name)) > 2)
+    for _ in range(3):
+        leader, term = operator.leader(), operator.term()
+        time.sleep(random.uniform(0, 2))
+        operator.kill_process(leader)
+        until("another term has begun", partial(_successor, operator, term), pause=0.05)
+        here.cluster.kill(random.choice(here.cluster.pods(here.name, "app=worker")))
+        here.wait_ready(2, "app=worker")
+    back = time.time()
+    until("it ticks again", lambda: _after(here, once, back) >= 4, seconds=120)
+    once.suspend()
+    once.rest()
+    starts, status = here.ledger.starts(once.name), once.status
+    doubled = [run for run, count in Counter(entry.run_id for entry in starts).items() if count > 1]
+    assert not doubled, f"started twice: {doubled}"
+    ticks = ledger.every(1, created=once.created, after=0, until=epoch(status["lastScheduleTime"]))
+    assert {entry.scheduled for entry in starts} <= set(ticks)
+    # Never silence: what was not started, or whose end nobody knows, has ended in words.
+    assert status["succeeded"] + status["failed"] + status["skipped"] == len(ticks)
+    assert status["succeeded"] <= len(starts)
+    measured(f"AtMostOnce: of {len(ticks)} ticks {status['succeeded']} succeeded, {status['failed']} ended as unknown")
