@@ -39,8 +39,12 @@ NOT_READY: list[tuple[str, dict[str, Any], str, str]] = [
     ("never", {"schedule": "0 0 30 2 *"}, "", r"spec\.schedule"),
     ("reversed", {"schedule": "30-10 * * * *"}, "", r"spec\.schedule.*backwards"),
     ("atlantis", {"timeZone": "Europe/Atlantis"}, "InvalidTimeZone", r"spec\.timeZone.*Europe/Atlantis"),
-    ("at-most-once", {"deliveryPolicy": "AtMostOnce"}, "NotSupported", r"spec\.deliveryPolicy"),
-    ("broadcast", {"routingPolicy": "Broadcast"}, "NotSupported", r"spec\.routingPolicy"),
+    (
+        "once-everywhere",
+        {"deliveryPolicy": "AtMostOnce", "routingPolicy": "Broadcast"},
+        "NotSupported",
+        r"spec\.routingPolicy.*AtLeastOnce",
+    ),
 ]
 
 

@@ -149,7 +149,7 @@ def test_keys_change_under_load_and_no_run_is_refused(
     old = keys()
     crds = operator._owns_definition()
     for names, count in (("1,2", 2), ("2", 1)):
-        operator.install("--set", f"signing.keys={{{names}}}", crds=crds)
+        operator.install("--set-string", f"signing.keys={{{names}}}", crds=crds)
         publish_keys(cluster, space.name)
         assert len(keys()) == count
         until("the workers have read them", lambda count=count: workers_know(count), seconds=180, pause=2)  # type: ignore[misc]
