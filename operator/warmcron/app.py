@@ -17,7 +17,7 @@ from warmcron.core import lease, runs
 from warmcron.core.tasks import RunRecord
 from warmcron.errors import ConfigError, KubeError
 from warmcron.hub import Hub
-from warmcron.kube import client, translate, watch
+from warmcron.kube import client, paths, translate, watch
 from warmcron.kube.elector import Elector
 from warmcron.kube.mirror import Mirror
 from warmcron.kube.recorder import Recorder
@@ -25,7 +25,7 @@ from warmcron.kube.reflector import Reflector
 from warmcron.kube.statuses import StatusWriter
 from warmcron.listeners import Listeners
 from warmcron.observe import Metrics
-from warmcron.spec.task import GROUP, PLURAL, VERSION
+from warmcron.spec.task import GROUP, PLURAL
 from warmcron.workers.channels import CONNECT_SECONDS
 from warmcron.workers.tls import Tls
 
@@ -127,10 +127,9 @@ class App:
         )
 
     def _reflector(self, namespace: str) -> Reflector:
-        place = f"/namespaces/{namespace}" if namespace else ""
         return Reflector(
             client=self._watch_kube,
-            path=f"/apis/{GROUP}/{VERSION}{place}/{PLURAL}",
+            path=paths.tasks(namespace),
             apply=self._apply_task,
             forget=self._forget_task,
             random=self._random,
@@ -239,10 +238,9 @@ class App:
     # ---- start, stop, probes ---------------------------------------------------------------------------------
 
     async def _check_crd(self) -> None:
-        namespaces = self._settings.watch_namespaces
-        place = f"/namespaces/{namespaces[0]}" if namespaces else ""
+        namespace = next(iter(self._settings.watch_namespaces), "")
         try:
-            await self._kube.get(f"/apis/{GROUP}/{VERSION}{place}/{PLURAL}", limit="1")
+            await self._kube.get(paths.tasks(namespace), limit="1")
         except KubeError as error:
             hint = "install crds/ first" if error.status == 404 else "check the cluster and the operator's rights"  # noqa: PLR2004
             raise ConfigError(f"{PLURAL}.{GROUP} cannot be listed ({error}); {hint}") from None

@@ -1,13 +1,12 @@
 """What stands before the API: a limit to what is sent, and where nobody logs in, the refusal of other sites' pages."""
 
-from collections.abc import MutableMapping
-from typing import Any, Final
+from typing import Final
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from warmcron.web.guard import BODY_LIMIT, HEADERS, same_origin
+from warmcron.web.guard import BODY_LIMIT, headed, host_of, same_origin
 
 SAFE: Final = ("GET", "HEAD")
 
@@ -28,15 +27,7 @@ class Bounded:
             await self._app(scope, receive, send)
             return
 
-        async def guarded(message: MutableMapping[str, Any]) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
-                headers.setdefault("cache-control", "no-store")
-            await send(message)
-
-        await (self._refusal(scope) or self._app)(scope, receive, guarded)
+        await (self._refusal(scope) or self._app)(scope, receive, headed(send))
 
     def _refusal(self, scope: Scope) -> JSONResponse | None:
         headers = Headers(scope=scope)
@@ -51,10 +42,9 @@ class Bounded:
 
     def _ours(self, scope: Scope, headers: Headers) -> bool:
         # A page elsewhere could point a name of its own at this machine, or make a browser send it an order.
-        host = headers.get("host", "").rpartition("]")[0].strip("[") or headers.get("host", "").partition(":")[0]
         return (
             self._hosts is not None
-            and host.lower() in self._hosts
+            and host_of(headers) in self._hosts
             and (scope["method"] in SAFE or same_origin(headers))
         )
 

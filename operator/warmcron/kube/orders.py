@@ -9,16 +9,14 @@ from warmcron.core import times
 from warmcron.core.tasks import manual_run_id
 from warmcron.errors import KubeError
 from warmcron.history.model import Reader
+from warmcron.kube import paths
 from warmcron.kube.callers import Caller
 from warmcron.kube.client import KubeClient
 from warmcron.spec.task import (
     CANCEL_ANNOTATION,
-    GROUP,
     MAX_PAYLOAD_BYTES,
-    PLURAL,
     TRIGGER_ANNOTATION,
     TRIGGER_PAYLOAD_ANNOTATION,
-    VERSION,
 )
 from warmcron.web.sources import OrderError, Viewer
 
@@ -75,7 +73,7 @@ class KubeOrders:
 
     async def _patch(self, viewer: Viewer, namespace: str, name: str, body: Json) -> Json:
         assert isinstance(viewer, Caller)  # noqa: S101 - they come from `Callers`
-        path = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}/{name}"
+        path = paths.task(namespace, name)
         try:
             return await self._client.as_caller(viewer.token, "PATCH", path, body)
         except KubeError as error:

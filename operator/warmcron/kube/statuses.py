@@ -14,9 +14,9 @@ import structlog
 from warmcron.core import runs, status
 from warmcron.core.tasks import TaskRef
 from warmcron.errors import KubeError
+from warmcron.kube import paths
 from warmcron.kube.client import KubeClient
 from warmcron.observe import Metrics
-from warmcron.spec.task import GROUP, PLURAL, VERSION
 
 log = structlog.get_logger("warmcron.status")
 
@@ -90,7 +90,9 @@ class StatusWriter:
             if self._digests.get(uid) == digest:
                 return Result.DONE, wanted
             try:
-                answer = await self._client.merge(f"{_path(ref)}/status", self._body(ref, text))
+                answer = await self._client.merge(
+                    f"{paths.task(ref.namespace, ref.name)}/status", self._body(ref, text)
+                )
                 # A crash before this line loses nothing: the next leader reads what was written.
                 self._digests[uid] = digest
                 self._note_version(uid, answer)
@@ -133,8 +135,7 @@ class StatusWriter:
 
     async def _fetch(self, ref: TaskRef) -> status.Json | None:
         """The object as it is now; None if it is gone. A list of one: the operator has no right to `get`."""
-        path, _, name = _path(ref).rpartition("/")
-        page = await self._client.get(path, fieldSelector=f"metadata.name={name}")
+        page = await self._client.get(paths.tasks(ref.namespace), fieldSelector=f"metadata.name={ref.name}")
         return next((found for found in page.get("items") or () if found["metadata"]["uid"] == ref.uid), None)
 
     def _note_version(self, uid: str, answer: bytes) -> None:
@@ -156,7 +157,3 @@ def holds(written: status.Json, about: runs.Attempt, epoch: int) -> bool:
     wanted = (about.run_id, about.number, about.pod_uid, epoch)
     active = written.get("active") or []
     return any(wanted == tuple(run.get(key) for key in ("runId", "attempt", "podUID", "epoch")) for run in active)
-
-
-def _path(ref: TaskRef) -> str:
-    return f"/apis/{GROUP}/{VERSION}/namespaces/{ref.namespace}/{PLURAL}/{ref.name}"

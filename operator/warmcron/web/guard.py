@@ -44,20 +44,11 @@ class Guarded:
             await self._app(scope, receive, send)
             return
 
-        async def send_guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
-                headers.setdefault("cache-control", "no-store")
-            await send(message)
-
-        refusal = self._refusal(scope)
-        await (refusal or self._app)(scope, receive, send_guarded)
+        await (self._refusal(scope) or self._app)(scope, receive, headed(send))
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
-        if self._hosts is not None and _host(headers.get("host", "")) not in self._hosts:
+        if self._hosts is not None and host_of(headers) not in self._hosts:
             return PlainTextResponse("this dashboard answers to the machine's own names only\n", status_code=421)
         if scope["method"] in ("GET", "HEAD"):
             return None
@@ -67,6 +58,28 @@ class Guarded:
         if not length.isdecimal() or int(length) > BODY_LIMIT:
             return PlainTextResponse(f"expected a body of at most {BODY_LIMIT} bytes\n", status_code=413)
         return None
+
+
+def headed(send: Send) -> Send:
+    """Puts the headers that every answer carries into the start of one."""
+
+    async def sent(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in HEADERS.items():
+                headers.setdefault(name, value)
+            headers.setdefault("cache-control", "no-store")
+        await send(message)
+
+    return sent
+
+
+def host_of(headers: Headers) -> str:
+    """The name by which we were addressed, without its port; empty for one that is no name."""
+    try:
+        return (urlsplit(f"//{headers.get('host', '')}").hostname or "").lower()
+    except ValueError:  # a bracket that is never closed
+        return ""
 
 
 def same_origin(headers: Headers) -> bool:
@@ -119,7 +132,3 @@ def local_path(text: str) -> str:
     if text.startswith("/") and not text.startswith(("//", "/\\")) and text.isprintable() and "\\" not in text:
         return text
     return "/"
-
-
-def _host(text: str) -> str:
-    return (urlsplit(f"//{text}").hostname or "").lower()

@@ -1,22 +1,16 @@
 """A run's log as it is written: server-sent events, each a few lines of escaped HTML, until the run is over."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from warmcron.errors import HistoryError
-from warmcron.history.model import FINAL
+from warmcron.history.tail import Over, Silence, tail
 from warmcron.web.runs import is_run_id, number
 from warmcron.web.site import Site, Visit
 
-LINES: Final = 500
 PAUSE: Final = 0.5
-# A browser asks again by itself; a proxy between may have given up on a silent connection long before.
-SILENCE: Final = 15.0
-LONGEST: Final = 3600.0
 
 
 async def follow(site: Site, request: Request, visit: Visit) -> Response:
@@ -34,29 +28,15 @@ async def follow(site: Site, request: Request, visit: Visit) -> Response:
 
 
 async def _events(site: Site, visit: Visit, run_id: str, after: int, zone: str) -> AsyncIterator[str]:
-    loop = asyncio.get_running_loop()
-    end, spoken = loop.time() + LONGEST, loop.time()
-    over = False
     yield ": hello\n\n"
-    while loop.time() < end:
-        try:
-            lines = await site.reader.logs(run_id, after=after, limit=LINES)
-            run = None if lines else await site.reader.run(run_id)
-        except HistoryError:
-            return  # the browser comes back by itself
-        if lines:
-            after, spoken = lines[-1].seq, loop.time()
-            yield event(site.text("lines.html", visit, lines=lines, zone=zone), number=after)
-            continue
-        if over:
-            yield "event: done\ndata: over\n\n"
-            return
-        # Once more after the end: its last lines may be written just behind it.
-        over = run is None or run.state in FINAL
-        if loop.time() - spoken > SILENCE:
-            spoken = loop.time()
-            yield ": still here\n\n"
-        await asyncio.sleep(PAUSE)
+    async for news in tail(site.reader, run_id, after=after, pause=PAUSE):
+        match news:
+            case Silence():
+                yield ": still here\n\n"
+            case Over():
+                yield "event: done\ndata: over\n\n"
+            case lines:
+                yield event(site.text("lines.html", visit, lines=lines, zone=zone), number=lines[-1].seq)
 
 
 def event(text: str, *, number: int) -> str:

@@ -1,0 +1,58 @@
+"""A run's log while it is written: its new lines, silence, and its end. How that is sent is for whoever follows it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Final
+
+from warmcron.errors import HistoryError
+from warmcron.history.model import FINAL, LogRow, Reader, RunRow
+
+LINES: Final = 500
+# A proxy between may give up on a silent connection.
+SILENCE: Final = 15.0
+# Whoever wants more comes back with the number of the last line.
+LONGEST: Final = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Nothing has come for a while, and the run goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """The run has ended and all of its lines were told; `run` is None for one that is not known."""
+
+    run: RunRow | None
+
+
+async def tail(
+    reader: Reader, run_id: str, *, after: int, pause: float
+) -> AsyncIterator[tuple[LogRow, ...] | Silence | Over]:
+    """Lines with a `seq` above `after` as they come, looked for every `pause` seconds; ends by itself in an hour.
+
+    It also ends where the history does not answer: who follows comes back by itself.
+    """
+    loop = asyncio.get_running_loop()
+    end, spoken = loop.time() + LONGEST, loop.time()
+    over = False
+    while loop.time() < end:
+        try:
+            lines = await reader.logs(run_id, after=after, limit=LINES)
+            run = None if lines else await reader.run(run_id)
+        except HistoryError:
+            return
+        if lines:
+            after, spoken = lines[-1].seq, loop.time()
+            yield lines
+            continue
+        if over:
+            yield Over(run)
+            return
+        # Once more after the end: its last lines may be written just behind it.
+        over = run is None or run.state in FINAL
+        if loop.time() - spoken > SILENCE:
+            spoken = loop.time()
+            yield Silence()
+        await asyncio.sleep(pause)
