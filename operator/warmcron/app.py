@@ -158,7 +158,8 @@ class App:
             f"{settings.pod_name}_{self._random.randbytes(4).hex()}",
             duration=duration,
             margin=duration / 8,
-            retry=duration / 8,
+            # How often a standby looks: 4 times a second by default, so a released lease waits 0.25 s at most.
+            retry=duration / 16,
         )
         return Elector(
             client=self._lease_kube,
