@@ -29,7 +29,8 @@ class Api:
         self._session = aiohttp.ClientSession(
             headers={"authorization": f"Bearer {token}"},
             connector=aiohttp.TCPConnector(ssl=context, limit=64),
-            timeout=aiohttp.ClientTimeout(total=60),
+            # Not of the whole: a request among 100,000 waits long for a connection before it leaves.
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60),
         )
 
     async def close(self) -> None:
