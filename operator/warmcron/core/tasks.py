@@ -1,11 +1,11 @@
-"""The tasks as they stand: what was asked for, what has been done, and the heap that says who is due next."""
+"""The tasks as they stand: what was asked for, what has been done, and who is due next."""
 
-import heapq
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from warmcron.core import agenda
 from warmcron.core.schedule import Schedule
 from warmcron.spec.task import (
     ConcurrencyPolicy,
@@ -15,7 +15,7 @@ from warmcron.spec.task import (
     RoutingPolicy,
 )
 
-NEVER: Final = float("inf")
+NEVER: Final = agenda.NEVER
 
 
 class PoolKey(NamedTuple):
@@ -193,7 +193,6 @@ class Task:
     queued: list[Ticket] = field(default_factory=list)
     # Ticks after the cursor whose runs a new leader found on the workers: decided by the leader before.
     adopted: frozenset[int] = frozenset()
-    turn: int = 0  # its place among the tasks of its namespace
     serving: bool = False  # the queue is being served
 
     @property
@@ -219,18 +218,12 @@ def manual_run_id(uid: str, value: str) -> str:
 
 
 class Tasks:
-    """All tasks by uid, and a heap of when each is due next.
-
-    A heap entry is never removed when it goes stale: it is dropped when it comes up and its task is due at
-    another time by then. 100,000 tasks push in 0.1 s, and nothing due costs nothing. Of what is due at the same time
-    each namespace's first task comes before any namespace's second: 10,000 tasks of one do not hold up another's one.
-    """
+    """All tasks by uid, and when each is due next."""
 
     def __init__(self) -> None:
         self._tasks: dict[str, Task] = {}
-        self._heap: list[tuple[float, int, str]] = []
+        self._agenda = agenda.Agenda(self._due)
         self._pools: dict[PoolKey, set[str]] = {}
-        self._counts: dict[str, int] = {}  # tasks by namespace
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -244,23 +237,17 @@ class Tasks:
 
     def put(self, task: Task) -> None:
         """Adds a task or takes it up again after its spec changed."""
-        if task.ref.uid not in self._tasks:
-            task.turn = self._counts.get(task.ref.namespace, 0)
-            self._counts[task.ref.namespace] = task.turn + 1
         self._tasks[task.ref.uid] = task
         if task.spec:
             self._pools.setdefault(task.spec.pool, set()).add(task.ref.uid)
 
     def forget(self, uid: str) -> Task | None:
-        """Removes a task; its heap entry goes when it comes up."""
+        """Removes a task."""
         task = self._tasks.pop(uid, None)
         if task is None:
             return None
         if task.spec:
             self._leave_pool(task.spec.pool, uid)
-        self._counts[task.ref.namespace] -= 1
-        if not self._counts[task.ref.namespace]:
-            del self._counts[task.ref.namespace]
         return task
 
     def replace_spec(self, task: Task, spec: TaskSpec | None) -> None:
@@ -284,28 +271,27 @@ class Tasks:
         if due != task.due:
             task.due = due
             if due != NEVER:
-                heapq.heappush(self._heap, (due, task.turn, task.ref.uid))
+                self._agenda.put(task.ref.uid, task.ref.namespace, due)
 
     def pop_due(self, now: float, limit: int) -> list[Task]:
-        """At most `limit` tasks whose time has come, earliest first. Each must be scheduled again by the caller."""
+        """At most `limit` tasks whose time has come, one namespace after the other, the earliest of each first.
+
+        Each must be scheduled again by the caller.
+        """
         due: list[Task] = []
-        while self._heap and self._heap[0][0] <= now and len(due) < limit:
-            when, _, uid = heapq.heappop(self._heap)
-            task = self._tasks.get(uid)
-            if task and task.due == when:
-                task.due = NEVER
-                due.append(task)
+        while len(due) < limit and (uid := self._agenda.pop(now)) is not None:
+            task = self._tasks[uid]
+            task.due = NEVER
+            due.append(task)
         return due
 
     def next_due(self) -> float:
-        """When `pop_due` will next have something; NEVER when nothing is scheduled."""
-        while self._heap:
-            when, _, uid = self._heap[0]
-            task = self._tasks.get(uid)
-            if task and task.due == when:
-                return when
-            heapq.heappop(self._heap)
-        return NEVER
+        """When the earliest task is due; NEVER when nothing is scheduled."""
+        return self._agenda.next()
+
+    def _due(self, uid: str) -> float:
+        task = self._tasks.get(uid)
+        return task.due if task else NEVER
 
     def _leave_pool(self, key: PoolKey, uid: str) -> None:
         members = self._pools.get(key)

@@ -7,7 +7,6 @@ which a request waits, go before all others.
 
 import asyncio
 import contextlib
-import heapq
 import time
 from collections import deque
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from typing import Any, Final
 import structlog
 
 from warmcron.core import runs
+from warmcron.core.agenda import NEVER, Agenda
 from warmcron.core.tasks import TaskRef
 from warmcron.engine.ports import Gate, Inbox
 from warmcron.errors import KubeError
@@ -59,8 +59,7 @@ class Recorder:
         self._herd = herd
         self._writers, self._interval, self._random = writers, interval, random
         self._when: dict[str, float] = {}  # uid -> when it may be written
-        self._heap: list[tuple[float, str]] = []
-        self._lines: dict[str, deque[tuple[float, str]]] = {}  # what is due, by namespace; the first is next
+        self._agenda = Agenda(lambda uid: self._when.get(uid, NEVER))
         self._last: dict[str, float] = {}  # uid -> when last written
         self._intents: dict[str, list[tuple[TaskRef, runs.Attempt]]] = {}  # uid -> what waits to be committed
         self._first: deque[str] = deque()  # uids with intents
@@ -98,8 +97,7 @@ class Recorder:
     def clear(self) -> None:
         """We no longer lead: what is not written is the next leader's to find out."""
         self._when.clear()
-        self._heap.clear()
-        self._lines.clear()
+        self._agenda.clear()
         self._again.clear()
         self._intents.clear()
         self._first.clear()
@@ -120,9 +118,7 @@ class Recorder:
         self._intents.clear()
         self._first.clear()
         for uid in self._when:
-            self._when[uid] = 0.0
-        self._lines.clear()
-        self._heap = [(0.0, uid) for uid in self._when]
+            self._put(uid, 0.0)
         self._pump()
         end = time.monotonic() + seconds
         while (self._when or self._writing) and time.monotonic() < end:  # noqa: ASYNC110 - at most 70 turns, once
@@ -159,7 +155,7 @@ class Recorder:
             return
         now = time.monotonic()
         if not self._gate.may_send():
-            if self._heap or self._first or self._lines:
+            if self._when or self._first:
                 self._look_at(now + LOOK_SECONDS)
             return
         held = self._held(now)
@@ -170,10 +166,10 @@ class Recorder:
             task.add_done_callback(self._tasks.discard)
         if len(self._writing) >= self._writers:
             return  # the next one that ends looks again
-        if held and (self._heap or self._lines):
+        if held and self._when:
             self._look_at(now + LOOK_SECONDS)
-        elif self._heap:
-            self._look_at(self._heap[0][0])
+        elif self._when:
+            self._look_at(self._agenda.next())
 
     async def _work(self, uid: str) -> None:
         try:
@@ -197,26 +193,16 @@ class Recorder:
 
     def _next_in_turn(self, now: float) -> str | None:
         """What is due, one namespace after the other: ten thousand writes of one do not hold up another's one."""
-        while self._heap and self._heap[0][0] <= now:
-            when, uid = heapq.heappop(self._heap)
-            if self._when.get(uid) == when:
-                self._lines.setdefault(self._writer.namespace_of(uid), deque()).append((when, uid))
-        while self._lines:
-            namespace, line = next(iter(self._lines.items()))
-            del self._lines[namespace]
-            when, uid = line.popleft()
-            if line:
-                self._lines[namespace] = line  # at the end: the others come first
-            if self._when.get(uid) == when:
-                del self._when[uid]
-                if uid not in self._writing:
-                    return uid
-                self._again.add(uid)
+        while (uid := self._agenda.pop(now)) is not None:
+            del self._when[uid]
+            if uid not in self._writing:
+                return uid
+            self._again.add(uid)
         return None
 
     def _put(self, uid: str, when: float) -> None:
         self._when[uid] = when
-        heapq.heappush(self._heap, (when, uid))
+        self._agenda.put(uid, self._writer.namespace_of(uid), when)
 
     def _held(self, now: float) -> bool:
         if not self._herd():
