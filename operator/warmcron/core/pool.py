@@ -1,11 +1,11 @@
 """The workers as last seen, and which of them gets a run. The readiness probe is the heartbeat; nobody registers."""
 
-import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from random import Random
 from typing import Final, NamedTuple
 
+from warmcron.core.roster import Crew, Roster
 from warmcron.core.tasks import NEVER, PoolKey
 from warmcron.spec.task import RoutingPolicy
 
@@ -15,6 +15,8 @@ DEFAULT_CONCURRENCY: Final = 100
 SUSPECT_SECONDS: Final = 5.0
 UNKNOWN_HANDLER: Final = "handler not registered"
 FAILED_HERE: Final = "an earlier attempt failed here"
+# Of how many pods it is said why they were passed over; for each of a thousand it would cost more than the run.
+PASSED_OVER_MAX: Final = 50
 
 
 class Address(NamedTuple):
@@ -26,7 +28,7 @@ class Address(NamedTuple):
 
 @dataclass(slots=True)
 class Worker:
-    """One pod of a pool.
+    """One pod of a pool. Who changes one that is in a `Pool` says so there (`Pool.update`).
 
     Attributes:
         ready: Running, Ready, not terminating, not on the host's network, with an address.
@@ -38,7 +40,7 @@ class Worker:
         concurrency: how many runs it takes at once.
         runs: ids of the runs that it has been sent and that have not ended.
         busy_until: it said it has no room, or refused: not chosen before this (epoch seconds).
-        last_picked: when it was last chosen, to spread what is equal.
+        last_picked: when it was last chosen, to spread what is equal; `joined`, when it came, where that is equal, too.
     """
 
     uid: str
@@ -55,6 +57,7 @@ class Worker:
     busy_until: float = 0.0
     busy_reason: str = ""
     last_picked: int = 0
+    joined: int = 0
     ended: str = ""
     gone_after: float = NEVER
 
@@ -74,7 +77,7 @@ class Picked:
     """This worker gets the run.
 
     Attributes:
-        filtered: why each pod that was passed over could not take it, by pod name.
+        filtered: why pods that were passed over could not take it, by pod name; of at most `PASSED_OVER_MAX`.
     """
 
     worker: Worker
@@ -88,7 +91,7 @@ class NoWorker:
     Attributes:
         reason: `NoReadyWorker` (nobody is ready), `HandlerUnknown` (nobody who is ready has the handler) or
             `WorkersBusy`.
-        filtered: why each pod of the pool was passed over, by pod name.
+        filtered: why pods of the pool were passed over, by pod name; of at most `PASSED_OVER_MAX`.
     """
 
     reason: str
@@ -101,9 +104,8 @@ class Pool:
     def __init__(self, random: Random) -> None:
         self._random = random
         self._workers: dict[str, Worker] = {}
-        self._pools: dict[PoolKey, dict[str, Worker]] = {}
+        self._pools: dict[PoolKey, Roster] = {}
         self._picks = 0
-        self._turns: dict[PoolKey, dict[str, str]] = {}  # who had the last turn, by routing key
 
     def __len__(self) -> int:
         return len(self._workers)
@@ -118,27 +120,48 @@ class Pool:
 
     def of(self, key: PoolKey) -> list[Worker]:
         """The workers of one pool."""
-        return list(self._pools.get(key, {}).values())
+        roster = self._pools.get(key)
+        return list(roster.members.values()) if roster else []
 
     def put(self, worker: Worker) -> None:
         """Adds a worker."""
         self._workers[worker.uid] = worker
-        self._pools.setdefault(worker.pool, {})[worker.uid] = worker
+        self._pools.setdefault(worker.pool, Roster()).put(worker)
 
     def forget(self, uid: str) -> Worker | None:
         """Removes a worker whose pod is gone."""
         worker = self._workers.pop(uid, None)
         if worker:
-            members = self._pools[worker.pool]
-            del members[uid]
-            if not members:
+            roster = self._pools[worker.pool]
+            roster.forget(uid)
+            if not roster.members:
                 del self._pools[worker.pool]
-                self._turns.pop(worker.pool, None)
         return worker
+
+    def update(self, worker: Worker) -> None:
+        """A worker has changed."""
+        if roster := self._pools.get(worker.pool):
+            roster.update(worker)
+
+    def take(self, worker: Worker, run: str) -> None:
+        """A worker gets a run, or is found to have it."""
+        worker.runs.add(run)
+        self.update(worker)
+
+    def release(self, worker: Worker, run: str) -> None:
+        """A worker has a run no more."""
+        worker.runs.discard(run)
+        self.update(worker)
 
     def ready_count(self, key: PoolKey) -> int:
         """How many workers of a pool are ready."""
-        return sum(worker.ready for worker in self._pools.get(key, {}).values())
+        roster = self._pools.get(key)
+        return roster.ready if roster else 0
+
+    def next_rested(self, key: PoolKey, now: float) -> float:
+        """When the next ready worker that refused may be tried again; NEVER if there is none."""
+        roster = self._pools.get(key)
+        return roster.look(now) if roster else NEVER
 
     def pick(
         self,
@@ -151,31 +174,39 @@ class Pool:
         now: float,
     ) -> Picked | NoWorker:
         """Chooses a worker for a run; workers in `avoid` (where it failed before) only when there is no other."""
-        members = self._pools.get(key, {})
-        free, filtered = [], []
-        for worker in members.values():
-            if reason := self._unfit(worker, handler, now):
-                filtered.append((worker.name, reason))
-            else:
-                free.append(worker)
+        roster = self._pools.get(key)
+        if roster is None:
+            return NoWorker("NoReadyWorker", ())
+        roster.look(now)
+        crews = roster.able(handler)
+        shunned = [worker for crew in crews for uid in avoid if (worker := crew.free.get(uid))]
+        free = sum(len(crew.free) for crew in crews)
+        if len(shunned) == free:
+            shunned = []
+        filtered = self._passed_over(roster, handler, shunned, now)
         if not free:
-            return NoWorker(_nobody(members.values(), filtered), tuple(filtered))
-        fresh = [worker for worker in free if worker.uid not in avoid] or free
-        if len(fresh) < len(free):
-            filtered += [(worker.name, FAILED_HERE) for worker in free if worker.uid in avoid]
-        worker = self._choose(key, fresh, routing, routing_key)
+            return NoWorker(_nobody(roster, crews), filtered)
+        worker = roster.choose(
+            crews,
+            routing=routing,
+            key=routing_key,
+            avoid=frozenset(each.uid for each in shunned),
+            random=self._random,
+        )
         self._picks += 1
         worker.last_picked = self._picks
-        return Picked(worker, tuple(filtered))
+        roster.update(worker)
+        return Picked(worker, filtered)
 
     def everybody(self, key: PoolKey, *, handler: str) -> list[Worker] | NoWorker:
         """Every ready worker that has the handler, by name; who is busy gets its part when it has room."""
-        members = self._pools.get(key, {}).values()
-        found = [worker for worker in members if not self._unable(worker, handler)]
-        if found:
+        roster = self._pools.get(key)
+        if roster is None:
+            return NoWorker("NoReadyWorker", ())
+        crews = roster.able(handler)
+        if found := [worker for crew in crews for worker in crew]:
             return sorted(found, key=lambda worker: (worker.name, worker.uid))
-        filtered = [(worker.name, self._unable(worker, handler)) for worker in members]
-        return NoWorker(_nobody(members, filtered), tuple(filtered))
+        return NoWorker(_nobody(roster, crews), self._passed_over(roster, handler, [], 0.0))
 
     def pick_one(self, uid: str, *, handler: str, now: float) -> Picked | NoWorker:
         """This worker, for a run that no other may have; `PodGone` if it is no more."""
@@ -203,31 +234,20 @@ class Pool:
             return UNKNOWN_HANDLER
         return ""
 
-    def _choose(self, key: PoolKey, workers: list[Worker], routing: RoutingPolicy, routing_key: str) -> Worker:
-        match routing:
-            case RoutingPolicy.RANDOM:
-                return self._random.choice(workers)
-            case RoutingPolicy.ROUND_ROBIN:
-                # Each task takes its own turns: a common one would always give the second task the second worker.
-                turns = self._turns.setdefault(key, {})
-                before = turns.get(routing_key, "")
-                worker = min(workers, key=lambda worker: (worker.uid <= before, worker.uid))
-                turns[routing_key] = worker.uid
-                return worker
-            case RoutingPolicy.CONSISTENT_HASH:
-                return _on_ring(workers, routing_key)
-        return min(workers, key=lambda worker: (len(worker.runs) / worker.concurrency, worker.last_picked))
+    def _passed_over(
+        self, roster: Roster, handler: str, shunned: list[Worker], now: float
+    ) -> tuple[tuple[str, str], ...]:
+        unable = chain(roster.unready.values(), *roster.unable(handler))
+        busy = (worker for crew in roster.able(handler) for worker in crew.busy.values())
+        found = chain(
+            ((worker.name, self._unfit(worker, handler, now)) for worker in chain(unable, busy)),
+            ((worker.name, FAILED_HERE) for worker in shunned),
+        )
+        return tuple(islice(found, PASSED_OVER_MAX))
 
 
-def _nobody(members: Iterable[Worker], filtered: list[tuple[str, str]]) -> str:
+def _nobody(roster: Roster, crews: list[Crew]) -> str:
     """Why nobody can take a run, in one word."""
-    ready = {worker.name for worker in members if worker.ready}
-    if not ready:
+    if not roster.ready:
         return "NoReadyWorker"
-    unknown = all(reason == UNKNOWN_HANDLER for name, reason in filtered if name in ready)
-    return "HandlerUnknown" if unknown else "WorkersBusy"
-
-
-def _on_ring(workers: list[Worker], key: str) -> Worker:
-    """Highest random weight: when a worker goes, only its own keys move."""
-    return max(workers, key=lambda worker: hashlib.sha256(f"{key}\0{worker.uid}".encode()).digest())
+    return "WorkersBusy" if crews else "HandlerUnknown"

@@ -42,6 +42,7 @@ class Fleet:
             self._changed(seen.pool)
             return seen.ready
         was_ready, restarted = worker.ready, worker.see(seen)
+        self._pool.update(worker)
         if restarted:
             for key in list(worker.runs):
                 self._runner.look_at(key)
@@ -62,6 +63,7 @@ class Fleet:
         if worker and abilities:
             worker.handlers, worker.concurrency = abilities.handlers, abilities.concurrency
             worker.plain = abilities.handlers is None
+            self._pool.update(worker)
             self._runner.serve_line(worker.pool)
 
     def _changed(self, key: PoolKey) -> None:

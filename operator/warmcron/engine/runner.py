@@ -71,7 +71,7 @@ class Runner:
         run.state = runs.State.DOUBTFUL
         worker = self._pool.get(run.pod_uid)
         if worker:
-            worker.runs.add(run.key)
+            self._pool.take(worker, run.key)
         if event:
             self.feed(run, event)
         else:
@@ -91,7 +91,7 @@ class Runner:
         self.runs.pop(run.key, None)
         self._leave_lines(run)
         if worker := self._pool.get(run.pod_uid):
-            worker.runs.discard(run.key)
+            self._pool.release(worker, run.key)
 
     def waiting(self) -> dict[PoolKey, int]:
         """How many runs wait for a worker, by pool."""
@@ -105,6 +105,7 @@ class Runner:
         self._intent_line.clear()
         for worker in self._pool.all():
             worker.runs.clear()
+            self._pool.update(worker)
 
     def wake_due(self, now: float, limit: int) -> int:
         """Wakes at most `limit` runs whose time has come; returns how many."""
@@ -129,6 +130,7 @@ class Runner:
             causes.blame(worker, event, now)
             if run.pod_uid != pod:
                 worker.runs.discard(run.key)
+            self._pool.update(worker)
         if run.state is not state:
             self._note(run)
         if pod and not isinstance(step, runs.Ignore):
@@ -201,7 +203,7 @@ class Runner:
             case Picked(worker, passed_over):
                 self._lines.remove(run)
                 run.passed_over = passed_over
-                worker.runs.add(run.key)
+                self._pool.take(worker, run.key)
                 if run.once:
                     self._intent_line.enter(run)
                     self.feed(run, runs.Chosen(worker.name, worker.uid))
@@ -250,10 +252,10 @@ class Runner:
         run.reason = reason
         self._note(run)
         self._lines.put(run)
-        until = [w.busy_until for w in self._pool.of(spec.pool) if w.ready and w.busy_until > now]
+        until = [self._pool.next_rested(spec.pool, now)]
         if run.started is None and spec.starting_deadline is not None:
             until.append(run.scheduled + spec.starting_deadline + 0.001)
-        self._sleep(run, min(until, default=NEVER))
+        self._sleep(run, min(until))
 
     def _ask(self, run: runs.Run, worker: Worker | None, *, fence: bool) -> None:
         if worker is None or worker.address is None:
@@ -276,7 +278,7 @@ class Runner:
         self.runs.pop(run.key, None)
         worker = self._pool.get(run.pod_uid)
         if worker:
-            worker.runs.discard(run.key)
+            self._pool.release(worker, run.key)
         whole = self.runs.get(run.id) if run.shard else None
         if run.shard is None:
             record = status.record(run, now)

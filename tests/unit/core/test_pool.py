@@ -144,6 +144,7 @@ def test_a_worker_that_is_only_busy_moves_its_keys_for_that_time_alone() -> None
     away = found.get(f"uid-{home}")
     assert away is not None
     away.busy_until = 5.0
+    found.update(away)
     assert name_of(pick(found, RoutingPolicy.CONSISTENT_HASH, now=1.0)) != home
     assert name_of(pick(found, RoutingPolicy.CONSISTENT_HASH, now=6.0)) == home
 

@@ -272,8 +272,10 @@ def test_a_queue_whose_runs_end_at_once_is_served_to_its_end() -> None:
     pod = w.engine.pool.get("uid-pod-0")
     assert pod is not None
     pod.handlers = frozenset({"other"})
+    w.engine.pool.update(pod)
     w.pass_time(1000)
     pod.handlers = frozenset({"h"})
+    w.engine.pool.update(pod)
     w.succeed(w.sent()[0])
     assert len(w.sent()) == 1
     assert (w.status(uid)["failed"], w.status(uid)["activeCount"]) == (99, 0)
