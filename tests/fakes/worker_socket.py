@@ -1,7 +1,9 @@
 """A server of raw bytes: what it answers is what the test says, byte by byte."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+import socket
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Self
 
 from warmcron.core.pool import Address
@@ -43,6 +45,24 @@ class Server:
         finally:
             self.open -= 1
             writer.close()
+
+
+@contextlib.contextmanager
+def black_hole() -> Iterator[Address]:
+    """An address at which every packet that asks for a connection is dropped, as at a node that has lost its power.
+
+    Nobody takes connections from the socket, and the few for which there is room are there already.
+    """
+    with contextlib.ExitStack() as stack:
+        listening = stack.enter_context(socket.socket())
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        address = Address(*listening.getsockname()[:2])
+        for _ in range(8):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(tuple(address))
+        yield address
 
 
 def answering(*parts: bytes, close: bool = False) -> Script:

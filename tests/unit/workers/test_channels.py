@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from fakes.worker_socket import OK, Server, answering, ask
+from fakes.worker_socket import OK, Server, answering, ask, black_hole
 from warmcron.core.pool import Address
 from warmcron.workers import channels as module
 from warmcron.workers.channel import Answer, Failure
@@ -116,6 +116,32 @@ async def test_slow_handlers_do_not_hold_up_the_others(channels: Channels) -> No
         answers = await asyncio.gather(*(ask(channels, server.address, seconds=60) for _ in range(60)))
         assert all(isinstance(answer, Answer) for answer in answers)
         assert server.connections == 60
+
+
+async def test_a_herd_for_workers_that_are_gone_without_a_word_holds_up_no_other(
+    channels: Channels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CONNECT_SECONDS", 600.0)  # on no machine is it the dead ones' end that lets others go
+    monkeypatch.setattr(module, "QUEUE_SECONDS", 600.0)
+    with black_hole() as one, black_hole() as other:
+        async with Server(answering(OK)) as server:
+            lost = [asyncio.create_task(ask(channels, address)) for address in (one, other) for _ in range(200)]
+            await asyncio.sleep(0)  # all of them wait for a connection before the first request to the living
+            assert len(channels) == 400
+            answers = await asyncio.gather(*(ask(channels, server.address, seconds=60) for _ in range(200)))
+            assert all(isinstance(answer, Answer) for answer in answers)
+            assert not any(task.done() for task in lost)
+            await channels.close()
+            assert {(await task) for task in lost} == {Failure(unsent=True, reason="Closed")}
+
+
+async def test_what_was_meant_for_a_worker_that_is_gone_without_a_word_was_not_sent(
+    channels: Channels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CONNECT_SECONDS", 0.1)
+    with black_hole() as address:
+        answers = await asyncio.gather(*(ask(channels, address) for _ in range(50)))
+    assert answers == [Failure(unsent=True, reason="ConnectionRefused")] * 50
 
 
 async def test_connections_are_used_again_and_closed_when_idle(
