@@ -99,7 +99,7 @@ def _tasks(sources: Sources, caller: Callable[[Request], Any]) -> APIRouter:
         """Tasks, 50 to a page."""
         rows = await sources.live.tasks(who.scope)
         wanted = catalog.Wanted(text=q, namespace=namespace, pool=pool, flag=flag, sort=sort, page=page)
-        found = catalog.select(rows, wanted)
+        found = await catalog.look(rows, wanted)
         return documents.Tasks(
             items=[documents.Task.of(row) for row in found.rows],
             total=found.total,

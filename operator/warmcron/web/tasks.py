@@ -19,7 +19,7 @@ TEXT_LIMIT: Final = 200
 async def listed(site: Site, request: Request, visit: Visit) -> Response:
     """`GET /tasks`: the list."""
     wanted = _wanted(request)
-    answer = catalog.select(await site.live.tasks(visit.scope), wanted)
+    answer = await catalog.look(await site.live.tasks(visit.scope), wanted)
     strips, fault = await told(site.reader.recent(tuple(row.uid for row in answer.rows), limit=STRIP), {})
     namespaces = {row.namespace for row in answer.rows}
     return site.render(

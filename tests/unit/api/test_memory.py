@@ -1,6 +1,10 @@
 """Rows of tasks and workers say what the engine knows, and are made again only when something has changed."""
 
+import asyncio
+import uuid
+
 from fakes.engine import World
+from warmcron.api import memory
 from warmcron.api.memory import Memory
 from warmcron.web.sources import Flag, TaskRow
 
@@ -100,3 +104,24 @@ async def test_workers_say_whether_they_have_room() -> None:
     assert (rows["pod-a"].state, rows["pod-a"].runs) == ("Busy", (world.sent()[0].run_id,))
     assert rows["pod-b"].state == "NotReady"
     assert await seen.memory.workers(("other",)) == []
+
+
+async def test_whoever_asks_while_rows_are_being_made_gets_all_of_them() -> None:
+    seen = Seen()
+    count = 5 * memory.SLICE
+    for number in range(count):
+        seen.memory.note(seen.world.task(name=f"task-{number}"))
+    found = await asyncio.gather(*(seen.memory.tasks(None) for _ in range(3)))
+    assert [len({row.name for row in rows}) for rows in found] == [count] * 3
+
+
+async def test_a_task_made_anew_under_its_name_is_found() -> None:
+    seen = Seen()
+    uid = seen.world.task()
+    for _ in range(20):  # in whichever order the two are looked at
+        await seen.row()
+        seen.world.engine.forget_task(uid)
+        seen.memory.note(uid)
+        uid = seen.world.task(uid=str(uuid.uuid4()))
+        seen.memory.note(uid)
+        assert await seen.memory.task("ns", "task") is not None

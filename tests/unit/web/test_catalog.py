@@ -90,3 +90,14 @@ def test_a_thousand_tasks_of_one_schedule_are_searched_once() -> None:
         hours.add(task_row("a", str(number), plan=shared))
     assert max(hours.hours) == 1000
     assert len(hours._counted) == 1
+
+
+async def test_many_rows_come_in_the_same_order_as_few() -> None:
+    rows = [task_row(f"n{number % 7}", f"t{number * 7919 % 5003:04}", failures=number % 3) for number in range(5003)]
+    for sort, order in catalog.SORTS.items():
+        for page in (1, 40, 101):
+            wanted = Wanted(sort=sort, page=page)
+            answer = await catalog.look(rows, wanted)
+            start = (page - 1) * catalog.PAGE
+            assert answer.rows == tuple(sorted(rows, key=order)[start : start + catalog.PAGE])
+    assert await catalog.look(rows[:3], Wanted()) == catalog.select(rows[:3], Wanted())
