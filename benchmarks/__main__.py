@@ -2,188 +2,154 @@
 
 import argparse
 import asyncio
-import json
-import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
 
 import uvloop
 
-from benchmarks import isolation, machine, report
-from benchmarks.peers.cronjob import cronjobs
-from benchmarks.processes import StartError
-from benchmarks.quick import faults, quick
-from benchmarks.scenarios.arithmetic import arithmetic
-from benchmarks.scenarios.herd import herd
-from benchmarks.scenarios.resident import resident
-from benchmarks.scenarios.side import side
-from benchmarks.scenarios.steady import spread, sustained
-from benchmarks.scenarios.takeover import takeover
-from benchmarks.session import session
-
-Record = dict[str, Any]
-# Status writes need this long after a herd before the next one can be measured on two cores.
-PERIODS: Final = ((1000, 20), (3000, 30), (10_000, 120))
-RATES: Final = [100, 200, 400, 800, 1200, 1600]
+from benchmarks import commands, isolation, machine, report
+from benchmarks.notebook import Notebook
+from benchmarks.quick import faults
+from benchmarks.tasks import MINUTE
 
 
-def period_for(count: int) -> int:
-    """Seconds between the herds of one size."""
-    return next((period for size, period in PERIODS if count <= size), 600)
+def _number(least: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not text.strip().isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} on")
+        return int(text)
+
+    return read
 
 
-async def _herd(given: argparse.Namespace) -> Record:
-    rows = []
-    async with session(given.workers, given.keep) as opened:
-        replica = opened.start_operator()
-        for count in given.sizes:
-            period = given.period or period_for(count)
-            row = await herd(
-                opened,
-                replica,
-                count=count,
-                rounds=given.rounds,
-                period=period,
-                pods=given.pods,
-                deliveryPolicy=given.delivery,
-            )
-            print(json.dumps(row), flush=True)
-            rows.append(row)
-    return {"herd": rows}
+def _numbers(text: str) -> list[int]:
+    return [_number(1)(part) for part in text.split(",")]
 
 
-async def _side(given: argparse.Namespace) -> Record:
-    found: Record = {"side": [], "side_raw": []}
-    for count in given.sizes:
-        async with session("sink", given.keep) as opened:
-            measured = await side(opened, count=count, blocks=given.blocks, seed=given.seed)
-            found["side_raw"].append(measured)
-            found["side"] += [{**row, "count": count} for row in measured["rows"]]
-            print(report.tables({"side": found["side"]}), flush=True)
+def _period(text: str) -> int:
+    found = _number(0)(text)
+    if found and MINUTE % found and found % MINUTE:
+        raise argparse.ArgumentTypeError(f"{text!r} neither divides a minute nor is whole minutes")
     return found
 
 
-async def _cronjob(given: argparse.Namespace) -> Record:
-    rows = []
-    for count in given.sizes:
-        for tuned in (True, False):  # a control plane each: the second would inherit the first one's Jobs
-            async with session("sink", given.keep) as opened:
-                rows.append(await cronjobs(opened, count=count, tuned=tuned, minutes=given.minutes))
-                print(json.dumps(rows[-1]), flush=True)
-    return {"cronjob": rows}
-
-
-async def _resident(given: argparse.Namespace) -> Record:
-    rows = []
-    for count in given.sizes:
-        async with session("sink", given.keep) as opened:
-            rows.append(await resident(opened, count=count))
-            print(json.dumps(rows[-1]), flush=True)
-    return {"resident": rows}
-
-
-async def _steady(given: argparse.Namespace) -> Record:
-    async with session("sink", given.keep) as opened:
-        replica = opened.start_operator()
-        spread_row = await spread(opened, replica, count=1000, seconds=60)
-        print(json.dumps(spread_row), flush=True)
-        return {
-            "spread": [spread_row],
-            "sustained": await sustained(opened, replica, rates=RATES, seconds=given.seconds),
-        }
-
-
-async def _takeover(given: argparse.Namespace) -> Record:
-    rows = []
-    async with session(given.workers, given.keep) as opened:
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            rows.append(await takeover(opened, count=given.sizes[0], kill=number))
-            print(json.dumps(rows[-1]), flush=True)
-    return {"takeover": rows}
-
-
-async def _arithmetic(_: argparse.Namespace) -> Record:
-    return {"arithmetic": arithmetic()}
-
-
-async def _quick(given: argparse.Namespace) -> Record:
-    return await quick(given.keep)
-
-
-SCENARIOS: Final = {
-    "herd": _herd,
-    "side": _side,
-    "cronjob": _cronjob,
-    "steady": _steady,
-    "resident": _resident,
-    "takeover": _takeover,
-    "arithmetic": _arithmetic,
-    "quick": _quick,
-}
-SIZES: Final = {
-    "herd": [10, 100, 1000, 3000, 10_000],
-    "side": [100, 1000],
-    "cronjob": [100, 1000],
-    "resident": [10_000],
-    "takeover": [50],
-}
-
-
-async def _everything(given: argparse.Namespace) -> Record:
-    found: Record = {}
-    for name in ("arithmetic", "herd", "side", "cronjob", "steady", "resident", "takeover"):
-        print(f"benchmarks: {name}", file=sys.stderr, flush=True)
-        given.sizes = SIZES.get(name, [])
-        found |= await SCENARIOS[name](given)
-    given.sizes, given.workers = [100, 1000], "sdk"
-    found["herd"] += (await _herd(given))["herd"]
-    given.workers, given.delivery = "sink", "AtMostOnce"
-    found["herd"] += (await _herd(given))["herd"]
+def _limits(text: str) -> list[str]:
+    found = text.split(",")
+    if not set(found) <= {"tuned", "default"}:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither tuned nor default, nor both with a comma between them")
     return found
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks", description="Measures warmcron and what is beside it."
+def parser() -> argparse.ArgumentParser:
+    """The command line: a scenario, and the options that it has."""
+    found = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Measures warmcron and what is beside it, on a control plane of its own.",
+        epilog="`python -m benchmarks SCENARIO --help` shows a scenario's options. Exit code: 0 measured, 1 something "
+        "was lost, doubled, early or written too often, 2 something could not be measured.",
     )
-    parser.add_argument("scenario", choices=[*SCENARIOS, "all"])
-    parser.add_argument("--sizes", type=lambda text: [int(part) for part in text.split(",")], help="numbers of tasks")
-    parser.add_argument("--rounds", type=int, default=3, help="herds of each size")
-    parser.add_argument("--period", type=int, default=0, help="seconds between them")
-    parser.add_argument("--pods", type=int, default=10, help="workers")
-    parser.add_argument("--workers", choices=["sink", "sdk"], default="sink", help="bare, or warmworker")
-    parser.add_argument("--delivery", choices=["AtLeastOnce", "AtMostOnce"], default="AtLeastOnce")
-    parser.add_argument("--blocks", type=int, default=3, help="blocks of each peer, side by side")
-    parser.add_argument("--seed", type=int, default=8, help="order of the blocks")
-    parser.add_argument("--minutes", type=int, default=2, help="ticks of CronJob")
-    parser.add_argument("--seconds", type=int, default=20, help="length of a step of steady")
-    parser.add_argument("--keep", type=Path, help="folder in which data and logs stay")
-    parser.add_argument("--out", type=Path, default=Path(".cache/bench/latest.json"), help="where the record goes")
-    return parser
+    found.set_defaults(keep=None)
+    scenarios = found.add_subparsers(dest="scenario", required=True, metavar="SCENARIO")
+
+    def scenario(name: str, text: str) -> argparse.ArgumentParser:
+        added = scenarios.add_parser(
+            name, help=text, description=f"{text}.", formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        )
+        out = Path(".cache/bench") / f"{name}.json"
+        added.add_argument("--out", type=Path, default=out, help="where the record goes, a row at a time")
+        added.add_argument("--keep", type=Path, help="folder in which data and logs stay (they are removed else)")
+        return added
+
+    added = scenario("herd", "N tasks due in the same second: when each is at a worker, when it is written, its cost")
+    added.add_argument("--sizes", type=_numbers, default=[100, 1000], help="numbers of tasks, with commas")
+    added.add_argument(
+        "--rounds", type=_number(1), default=3, help="herds of each size; beyond a minute as many as fill it"
+    )
+    added.add_argument("--period", type=_period, default=0, help="seconds between herds; 0: enough for the size")
+    added.add_argument("--pods", type=_number(1), default=10, help="workers")
+    added.add_argument("--workers", choices=["sink", "sdk"], default="sink", help="a bare server, or warmworker")
+    added.add_argument("--delivery", choices=["AtLeastOnce", "AtMostOnce"], default="AtLeastOnce", help="of the tasks")
+
+    added = scenario(
+        "side", "the same herd by warmcron and by APScheduler, in shuffled blocks with a floor between them"
+    )
+    added.add_argument("--sizes", type=_numbers, default=[1000], help="numbers of tasks, with commas")
+    added.add_argument("--blocks", type=_number(1), default=3, help="blocks of three herds each")
+    added.add_argument("--seed", type=_number(0), default=8, help="of the order of blocks")
+
+    added = scenario("cronjob", "N CronJobs every minute up to their Pods, then N tasks on the same control plane")
+    added.add_argument("--sizes", type=_numbers, default=[100, 1000], help="numbers of CronJobs, with commas")
+    added.add_argument("--minutes", type=_number(1), default=2, help="ticks of each")
+    added.add_argument(
+        "--limits", type=_limits, default=["tuned", "default"], help="CronJob's: default, or tuned (QPS 2000, 50 syncs)"
+    )
+
+    added = scenario("steady", "tasks spread over a minute, tasks due every second, and more and more runs a second")
+    added.add_argument("--tasks", type=_number(60), default=1000, help="tasks a minute, evenly spread")
+    added.add_argument("--frequent", type=_number(1), default=50, help="tasks with @every 1s")
+    added.add_argument("--rates", type=_numbers, default=[100, 200, 400, 800, 1200, 1600], help="runs a second")
+    added.add_argument("--seconds", type=_number(5), default=20, help="length of each step")
+
+    added = scenario("resident", "N tasks that are not due: memory, idle CPU, restart, the longest stall")
+    added.add_argument("--sizes", type=_numbers, default=[10_000], help="numbers of tasks, with commas")
+
+    added = scenario("takeover", "the leader stops or is killed under load: the next tick, and what is lost or doubled")
+    added.add_argument("--sizes", type=_numbers, default=[50], help="tasks due every second, with commas")
+    added.add_argument("--workers", choices=["sink", "sdk"], default="sink", help="a bare server, or warmworker")
+
+    added = scenario(
+        "kind", "on the kind cluster: N tasks on warm pods, then N CronJobs up to their running containers"
+    )
+    added.add_argument("--size", type=_number(1), default=50, help="tasks; a node has room for 110 pods")
+    added.add_argument("--rounds", type=_number(1), default=1, help="ticks of each")
+
+    scenario("arithmetic", "microseconds for a next time, and for the choice of a worker")
+    scenario("quick", "only whether anything is lost, doubled or early, in under five minutes")
+    scenario("all", "everything, in most of an hour")
+    return found
+
+
+def _options(name: str, **changed: object) -> argparse.Namespace:
+    """A scenario's options, as they are unless told otherwise."""
+    given = parser().parse_args([name])
+    vars(given).update(changed)
+    return given
+
+
+async def _measure(parts: list[tuple[str, argparse.Namespace]], notebook: Notebook) -> None:
+    """One part after the other. One that cannot be measured takes nothing from the others."""
+    for number, (name, given) in enumerate(parts, 1):
+        print(f"benchmarks: {name} ({number} of {len(parts)})", file=sys.stderr, flush=True)
+        try:
+            await commands.COMMANDS[name](given, notebook)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other parts are still to be measured
+            notebook.fail(name, error)
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Exit codes: 0 measured, 1 something was lost, doubled or early, 2 it could not be measured."""
-    given = _parser().parse_args(arguments)
-    given.sizes = given.sizes or SIZES.get(given.scenario, [])
-    work = SCENARIOS.get(given.scenario, _everything)
+    """Exit codes: 0 measured, 1 something was lost, doubled or early, 2 something could not be measured."""
+    given = parser().parse_args(arguments)
     try:
-        isolation.enter()
-        record: Record = {"machine": machine.describe()}
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            record |= runner.run(work(given))
-    except (isolation.CannotIsolateError, StartError) as error:
+        if given.scenario != "kind":  # whose cluster is outside
+            isolation.enter()
+    except isolation.CannotIsolateError as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 2
-    record["machine"]["load_average_after"] = machine.load()
-    report.write(record, given.out)
-    print(report.tables(record))
-    wrong = faults(record)
+    notebook = Notebook(given.out, machine.describe())
+    parts = commands.everything(_options) if given.scenario == "all" else [(given.scenario, given)]
+    for _, part in parts:
+        part.keep = given.keep
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_measure(parts, notebook))
+    wrong = faults(notebook.record)
+    notebook.conclude(wrong)
+    print(report.tables(notebook.record))
+    for failure in notebook.record.get("failures", ()):
+        print(f"benchmarks: {failure['scenario']} could not be measured: {failure['error']}", file=sys.stderr)
     for fault in wrong:
         print(f"benchmarks: {fault}", file=sys.stderr)
-    return 1 if wrong else 0
+    return 1 if wrong else 2 if notebook.record.get("failures") else 0
 
 
 if __name__ == "__main__":

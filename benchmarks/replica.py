@@ -16,6 +16,7 @@ from benchmarks.processes import SIGNING_KEY, Child, StartError
 from warmcron.workers.signing import Signer
 
 START_SECONDS: Final = 180.0
+OK: Final = 200
 
 
 @dataclass(slots=True)
@@ -34,6 +35,16 @@ class Replica:
         """Its /metrics page."""
         async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{self.port}/metrics") as answer:
             return await answer.text()
+
+    async def ask(self, path: str, *, token: str) -> bytes:
+        """What its API answers."""
+        url = f"http://127.0.0.1:{self.port + 2}{path}"
+        headers = {"authorization": f"Bearer {token}"}
+        async with aiohttp.ClientSession(headers=headers) as session, session.get(url) as answer:
+            text = await answer.read()
+            if answer.status != OK:
+                raise StartError(f"{self.child.name}: GET {path}: {answer.status} {text[:300]!r}")
+            return text
 
     async def until(self, fulfilled: Callable[[str], bool], *, seconds: float = START_SECONDS) -> float:
         """Waits until its metrics say something; returns for how many seconds."""

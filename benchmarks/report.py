@@ -35,23 +35,35 @@ CRONJOB: Final = (
     ("N", "count"),
     ("Pod object p50 ms", "pod_p50_ms"),
     ("p99 ms", "pod_p99_ms"),
+    ("CronJob's p99 ÷ ours", "times_ours"),
     ("lost", "lost_text"),
     ("API writes a run", "api_writes_per_run"),
-    ("controllers CPU ms a run", "cpu_controllers_ms"),
+    ("own CPU ms a run", "cpu_controllers_ms"),
     ("API server + etcd", "cpu_plane_ms"),
+)
+KIND: Final = (
+    ("", "peer"),
+    ("N", "count"),
+    ("code runs, p50 ms", "arrival_p50_ms"),
+    ("p99 ms", "arrival_p99_ms"),
+    ("last ms", "last_ms"),
+    ("lost", "lost_text"),
 )
 RESIDENT: Final = (
     ("tasks", "count"),
     ("bytes a task", "bytes_per_task"),
     ("resident MiB", "rss_restart_mib"),
     ("restart until leading, s", "restart_leading_s"),
-    ("longest stall, ms", "stall_ms"),
+    ("longest stall, ms: in sync", "stall_ms"),
+    ("scrape", "scrape_stall_ms"),
+    ("lists by API", "api_stall_ms"),
     ("idle CPU, % of a core", "idle_cpu_percent"),
 )
 TAKEOVER: Final = (
     ("leader gets", "signal"),
     ("tasks a second", "count"),
     ("next tick arrives after, s", "first_tick_after_s"),
+    ("latest tick was late by, s", "latest_tick_s"),
     ("lost / doubled / early", "counts"),
 )
 ARITHMETIC: Final = (
@@ -68,6 +80,21 @@ SPREAD: Final = (
     ("operator CPU, % of a core", "operator_cpu_percent"),
     ("status writes a run", "status_writes_per_run"),
 )
+FREQUENT: Final = (
+    ("tasks with @every 1s", "count"),
+    ("p50 ms", "arrival_p50_ms"),
+    ("p99 ms", "arrival_p99_ms"),
+    ("lost / doubled / early", "counts"),
+    ("operator CPU, % of a core", "operator_cpu_percent"),
+    ("status writes a run", "status_writes_per_run"),
+)
+PICKING: Final = (
+    ("workers", "workers"),
+    ("LeastLoaded µs", "LeastLoaded"),
+    ("RoundRobin µs", "RoundRobin"),
+    ("Random µs", "Random"),
+    ("ConsistentHash µs", "ConsistentHash"),
+)
 SUSTAINED: Final = (
     ("runs a second", "runs_per_second"),
     ("p50 ms", "arrival_p50_ms"),
@@ -82,11 +109,14 @@ TABLES: Final = {
     "herd": ("Herd: tasks due in the same second", HERD),
     "side": ("Side by side, in shuffled blocks of one run", SIDE),
     "cronjob": ("CronJob on the same control plane", CRONJOB),
+    "kind": ("On kind: from the tick to the running code", KIND),
     "spread": ("Spread over a minute", SPREAD),
+    "frequent": ("Due every second", FREQUENT),
     "sustained": ("Sustained", SUSTAINED),
     "resident": ("Resident", RESIDENT),
     "takeover": ("Takeover", TAKEOVER),
     "arithmetic": ("Arithmetic", ARITHMETIC),
+    "picking": ("Choice of a worker", PICKING),
 }
 
 
@@ -129,7 +159,9 @@ def _more(row: Record) -> Record:
         more["blocks_text"] = f"{row['blocks']} ({row['noisy']})" + (", inconclusive" if row["inconclusive"] else "")
     if "restart_stall" in row:
         more["stall_ms"] = row["restart_stall"]["max_ms"]
-    if "minutes" in row:
+        more["scrape_stall_ms"] = row.get("scrape_stall", {}).get("max_ms", "")
+        more["api_stall_ms"] = row.get("api_stall", {}).get("max_ms", "")
+    if "expected" in row:
         more["lost_text"] = f"{row['lost']} of {row['expected']}"
     return more
 

@@ -93,9 +93,8 @@ class Session:
 
 @contextlib.asynccontextmanager
 async def session(kind: str, keep: Path | None) -> AsyncIterator[Session]:
-    """Opens a control plane and a fleet of one kind; `keep` is where data and logs stay, else they are removed."""
-    folder = keep or Path(tempfile.mkdtemp(prefix="warmcron-bench-"))
-    folder.mkdir(parents=True, exist_ok=True)
+    """Opens a control plane and a fleet of one kind; in `keep` a folder with its data and logs stays."""
+    folder = _folder(keep)
     plane = Plane(folder)
     api = None
     fleet = Fleet(kind, folder / "fleet")
@@ -114,3 +113,10 @@ async def session(kind: str, keep: Path | None) -> AsyncIterator[Session]:
         await plane.stop()
         if keep is None:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _folder(keep: Path | None) -> Path:
+    """A new folder for each session: a control plane must not find what another one has left."""
+    if keep:
+        keep.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix="warmcron-bench-", dir=keep))

@@ -1,11 +1,14 @@
 """ScheduledTasks for a measurement: many of them, due in the same chosen seconds and never again."""
 
+import contextlib
 import time
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from benchmarks.api import TASKS, Api
 
+MINUTE: Final = 60
+DAY: Final = 86_400
 PAYLOAD: Final = {"report": "daily", "customer": "c-0123456789", "parameters": {"from": "2026-01-01", "full": True}}
 
 
@@ -29,17 +32,22 @@ def fixed(first: int, *, period: int, count: int) -> tuple[str, list[int]]:
     return text, ticks
 
 
+def whole(rounds: int, period: int) -> int:
+    """So many rounds, or a few more, as one schedule can have: beyond a minute it fills whole minutes."""
+    in_a_minute = max(MINUTE // period, 1)
+    return rounds if rounds <= in_a_minute else -(-rounds // in_a_minute) * in_a_minute
+
+
 def soon(seconds: float, *, period: int, count: int) -> int:
     """The first second, at least so far from now, from which `fixed` can be asked for that much."""
-    at = int(time.time() + seconds)
-    at += -at % min(period, 60)
-    while True:
-        try:
+    step = min(period, MINUTE)
+    first = int(time.time() + seconds)
+    first += -first % step
+    for at in range(first, first + DAY, step):
+        with contextlib.suppress(ValueError):
             fixed(at, period=period, count=count)
-        except ValueError:
-            at += min(60, period)
-        else:
             return at
+    raise ValueError(f"no schedule is due {count} times, {period} seconds apart, and never else")
 
 
 async def create(api: Api, namespace: str, names: list[str], *, schedule: str, **spec: Any) -> None:
@@ -48,3 +56,8 @@ async def create(api: Api, namespace: str, names: list[str], *, schedule: str, *
     path = f"{TASKS}/namespaces/{namespace}/scheduledtasks"
     about = {"apiVersion": "warmcron.dev/v1alpha1", "kind": "ScheduledTask"}
     await api.in_bulk("POST", [(path, {**about, "metadata": {"name": name}, "spec": body}) for name in names])
+
+
+async def remove(api: Api, namespace: str) -> None:
+    """Deletes all tasks of a namespace."""
+    await api.call("DELETE", f"{TASKS}/namespaces/{namespace}/scheduledtasks")

@@ -1,16 +1,14 @@
 """APScheduler 3.11 as it is used: AsyncIOScheduler, jobs in memory, each posts with aiohttp. Nothing is stored."""
 
-import argparse
 import asyncio
 import itertools
 import time
 
 import aiohttp
-import uvloop
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
 
-from benchmarks.peers import request
+from benchmarks.peers import command, request
 
 
 async def _run(ips: list[str], count: int, ticks: list[int]) -> None:
@@ -39,9 +37,4 @@ async def _run(ips: list[str], count: int, ticks: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--ips", required=True)
-    parser.add_argument("--count", type=int, required=True)
-    parser.add_argument("--ticks", required=True)
-    given = parser.parse_args()
-    uvloop.run(_run(given.ips.split(","), given.count, [int(tick) for tick in given.ticks.split(",")]))
+    command.run(_run)

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from benchmarks import ledger
 from benchmarks.api import Stamps
+from benchmarks.scenarios.herd import herd
 from benchmarks.session import Session
 
 MINUTE: Final = 60
@@ -60,6 +61,29 @@ async def cronjobs(session: Session, *, count: int, tuned: bool, minutes: int) -
         "cpu_etcd_ms": round(used.etcd * 1000 / runs, 2),
         "api_writes_per_run": round(used.api_writes / runs, 2),
     }  # fmt: skip
+
+
+async def ours(session: Session, *, count: int, rounds: int, period: int) -> dict[str, Any]:
+    """As many tasks, by warmcron, on the control plane where CronJob has just been measured; in the same columns.
+
+    Its times end with the request at the worker, where CronJob's end with an object that no kubelet has seen yet.
+    """
+    replica = session.start_operator()
+    await replica.leading(0)
+    found = await herd(session, replica, count=count, rounds=rounds, period=period, pods=10, namespace="beside")
+    return {
+        "peer": "warmcron, request at the worker",
+        "count": count,
+        "minutes": rounds,
+        "expected": found["expected"],
+        "lost": found["lost"],
+        "pod_p50_ms": found["arrival_p50_ms"],
+        "pod_p99_ms": found["arrival_p99_ms"],
+        "cpu_controllers_ms": found["cpu_operator_ms"],
+        "cpu_apiserver_ms": found["cpu_apiserver_ms"],
+        "cpu_etcd_ms": found["cpu_etcd_ms"],
+        "api_writes_per_run": found["api_writes_per_run"],
+    }
 
 
 def _figures(delays: list[float]) -> dict[str, float]:

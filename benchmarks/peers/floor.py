@@ -1,13 +1,10 @@
 """The floor: a bare client on uvloop that stores nothing, knows no schedule and handles no failure."""
 
-import argparse
 import asyncio
 import time
 from collections import deque
 
-import uvloop
-
-from benchmarks.peers import request
+from benchmarks.peers import command, request
 
 CONNECTIONS = 4
 
@@ -48,9 +45,4 @@ async def _run(ips: list[str], count: int, ticks: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--ips", required=True)
-    parser.add_argument("--count", type=int, required=True)
-    parser.add_argument("--ticks", required=True)
-    given = parser.parse_args()
-    uvloop.run(_run(given.ips.split(","), given.count, [int(tick) for tick in given.ticks.split(",")]))
+    command.run(_run)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 
@@ -13,6 +13,8 @@ from benchmarks.session import Session
 
 Record = dict[str, Any]
 LOOK_SECONDS = 0.01
+# Lists as a dashboard asks for them: the first makes a row for each task.
+LISTS: Final = ("", "?sort=next", "?q=task-9&page=3", "?flag=NoWorker")
 
 
 class Stalls:
@@ -35,9 +37,9 @@ class Stalls:
                     pass
                 await asyncio.sleep(LOOK_SECONDS)
 
-    def figures(self) -> Record:
-        """The median and the longest."""
-        ordered = sorted(self.milliseconds)
+    def take(self) -> Record:
+        """The median and the longest since it was asked last."""
+        ordered, self.milliseconds = sorted(self.milliseconds), []
         return {"p50_ms": round(percentile(ordered, 0.5), 2), "max_ms": round(ordered[-1], 1) if ordered else None}
 
 
@@ -74,8 +76,16 @@ async def resident(session: Session, *, count: int) -> Record:
     synced = await again.until(lambda text: total(text, "warmcron_tasks") >= count, seconds=600)
     leading = await again.leading(count)
     await asyncio.sleep(8)
-    sync_stalls = stalls.figures()
+    sync_stalls = stalls.take()
     rss, cpu = again.child.rss(), again.child.cpu()
+    for _ in range(5):
+        await again.metrics()
+        await asyncio.sleep(0.5)
+    scrape_stalls = stalls.take()
+    for query in LISTS:
+        await again.ask(f"/api/v1/tasks{query}", token=session.plane.token)
+        await asyncio.sleep(0.5)
+    api_stalls = stalls.take()
     looking.cancel()
     return {
         "count": count,
@@ -89,6 +99,9 @@ async def resident(session: Session, *, count: int) -> Record:
         "restart_leading_s": round(synced + leading, 2),
         "restart_cpu_s": round(cpu, 2),
         "restart_stall": sync_stalls,
+        "scrape_stall": scrape_stalls,
+        "api_stall": api_stalls,
+        "rss_after_lists_mib": round(again.child.rss(), 1),
         "first_status_writes": writes,
         "idle_cpu_percent": round(idle * 100, 2),
     }

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from benchmarks import ledger, tasks
@@ -35,7 +36,9 @@ async def spread(session: Session, replica: Replica, *, count: int, seconds: int
     seen = {(found.task, found.tick): found.at for found in arrivals}
     delays = sorted((seen[key] - key[1]) * 1000 for key in wanted if key in seen)
     runs = count * seconds / 60
+    await tasks.remove(session.api, namespace)  # or their writes would be counted with those of what follows
     return {
+        "count": count,
         "tasks_per_minute": count,
         "seconds": seconds,
         "expected": len(wanted),
@@ -50,9 +53,38 @@ async def spread(session: Session, replica: Replica, *, count: int, seconds: int
     }
 
 
-async def sustained(session: Session, replica: Replica, *, rates: list[int], seconds: int) -> list[Record]:
+async def frequent(session: Session, replica: Replica, *, count: int, seconds: int) -> Record:
+    """Tasks with `@every 1s`: what changes within the interval of status writes goes into one."""
+    namespace = "frequent"
+    await session.api.namespace(namespace)
+    await session.fleet.add(session.api, namespace, 2)
+    names = [f"frequent-{number}" for number in range(count)]
+    await tasks.create(session.api, namespace, names, schedule="@every 1s")
+    await replica.leading(count)
+    await asyncio.sleep(12)
+    before = await session.used()
+    first = int(time.time()) + 1
+    await asyncio.sleep(first + seconds - time.time())
+    used = await session.used() - before
+    await asyncio.sleep(1)
+    arrivals = [found for found in ledger.read(session.fleet.ledgers) if found.task in set(names)]
+    verdict = ledger.judge(arrivals, tasks=names, ticks=range(first, first + seconds - 1))
+    await tasks.remove(session.api, namespace)
+    return {
+        "count": count,
+        "seconds": seconds,
+        "lost": verdict.lost,
+        "doubled": verdict.doubled,
+        "early": verdict.early,
+        "arrival_p50_ms": round(ledger.percentile(verdict.delays, 0.5), 1),
+        "arrival_p99_ms": round(ledger.percentile(verdict.delays, 0.99), 1),
+        "operator_cpu_percent": round(used.operator / used.at * 100, 2),
+        "status_writes_per_run": round(used.status_writes / (count * used.at), 3),
+    }
+
+
+async def sustained(session: Session, replica: Replica, *, rates: list[int], seconds: int) -> AsyncIterator[Record]:
     """Steps of so many runs a second, from tasks that are due every second, until the p99 passes one second."""
-    steps = []
     namespace = "sustained"
     await session.api.namespace(namespace)
     await session.fleet.add(session.api, namespace, 10)
@@ -73,20 +105,17 @@ async def sustained(session: Session, replica: Replica, *, rates: list[int], sec
         arrivals = [found for found in ledger.read(session.fleet.ledgers) if found.task.startswith("second-")]
         verdict = ledger.judge(arrivals, tasks=names, ticks=range(first, first + seconds - 2))
         p99 = ledger.percentile(verdict.delays, 0.99)
-        steps.append(
-            {
-                "runs_per_second": rate,
-                "seconds": seconds,
-                "lost": verdict.lost,
-                "doubled": verdict.doubled,
-                "early": verdict.early,
-                "arrival_p50_ms": round(ledger.percentile(verdict.delays, 0.5), 1),
-                "arrival_p99_ms": round(p99, 1),
-                "status_writes_per_run": round(used.status_writes / (rate * used.at), 3),
-                "operator_cpu_percent": round(used.operator / used.at * 100, 1),
-                "cpu_operator_ms": round(used.operator * 1000 / (rate * used.at), 3),
-            }
-        )
+        yield {
+            "runs_per_second": rate,
+            "seconds": seconds,
+            "lost": verdict.lost,
+            "doubled": verdict.doubled,
+            "early": verdict.early,
+            "arrival_p50_ms": round(ledger.percentile(verdict.delays, 0.5), 1),
+            "arrival_p99_ms": round(p99, 1),
+            "status_writes_per_run": round(used.status_writes / (rate * used.at), 3),
+            "operator_cpu_percent": round(used.operator / used.at * 100, 1),
+            "cpu_operator_ms": round(used.operator * 1000 / (rate * used.at), 3),
+        }
         if p99 > LATE_MS or verdict.lost:
-            break
-    return steps
+            return

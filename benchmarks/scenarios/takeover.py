@@ -37,6 +37,8 @@ async def takeover(session: Session, *, count: int, kill: signal.Signals) -> Rec
     arrivals = [found for found in ledger.read(session.fleet.ledgers) if found.task in set(names)]
     verdict = ledger.judge(arrivals, tasks=names, ticks=range(began, ended - 1))
     after = min((found.at for found in arrivals if found.at > killed + 0.25 and found.tick > killed), default=0.0)
+    # Of the ticks that came while nobody led, and of those around them: how late the latest of them was sent.
+    late = max((found.at - found.tick for found in arrivals if began <= found.tick < ended - 1), default=0.0)
     gap = _longest_gap(sorted(found.at for found in arrivals if began <= found.tick < ended))
     return {
         "signal": kill.name,
@@ -46,6 +48,7 @@ async def takeover(session: Session, *, count: int, kill: signal.Signals) -> Rec
         "doubled": verdict.doubled,
         "early": verdict.early,
         "first_tick_after_s": round(after - killed, 2),
+        "latest_tick_s": round(late, 2),
         "longest_gap_s": round(gap, 2),
     }
 

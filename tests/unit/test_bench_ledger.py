@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.ledger import Arrival, judge, percentile
-from benchmarks.tasks import fixed
+from benchmarks.tasks import fixed, soon, whole
 
 
 def arrival(task: str, tick: int, at: float, *, repeated: bool = False) -> Arrival:
@@ -41,3 +41,28 @@ def test_a_schedule_is_due_at_the_chosen_seconds_and_never_else() -> None:
     assert ticks == [1_800_000_000, 1_800_000_020, 1_800_000_040]
     with pytest.raises(ValueError, match="start at another second"):
         fixed(1_800_000_020, period=20, count=4)
+
+
+@pytest.mark.parametrize(
+    ("rounds", "period", "found"),
+    [
+        # within a minute as many as asked for
+        (2, 20, 2),
+        (3, 20, 3),
+        # beyond it whole minutes
+        (4, 20, 6),
+        (5, 30, 6),
+        # minutes can be had one by one
+        (5, 60, 5),
+        (2, 120, 2),
+    ],
+)
+def test_any_number_of_rounds_has_a_schedule(rounds: int, period: int, found: int) -> None:
+    assert whole(rounds, period) == found
+    first = soon(10, period=period, count=found)
+    assert fixed(first, period=period, count=found)[1] == [first + period * number for number in range(found)]
+
+
+def test_what_no_schedule_can_say_is_refused() -> None:
+    with pytest.raises(ValueError, match="no schedule"):
+        soon(10, period=20, count=5)
