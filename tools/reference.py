@@ -15,6 +15,7 @@ from typer.main import get_command
 from warmcron.cli.main import app
 from warmcron.config import Settings
 from warmcron.history.history import Figures
+from warmcron.kube.events import Figures as Posted
 from warmcron.notify.webhook import Figures as Notified
 from warmcron.observe import Metrics
 from warmcron.spec import crd, rules
@@ -107,6 +108,7 @@ def metrics() -> str:
         *vars(Metrics()).values(),
         *vars(Figures(CollectorRegistry())).values(),
         *vars(Notified(CollectorRegistry())).values(),
+        *vars(Posted(CollectorRegistry())).values(),
     ]:
         if isinstance(found, MetricWrapperBase):
             name = found._name + ("_total" if found._type == "counter" else "")  # noqa: SLF001 - it has no public ones

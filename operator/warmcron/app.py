@@ -136,19 +136,16 @@ class App:
         )
 
     def _make_listeners(self) -> Listeners:
-        def failures(uid: str) -> int:
-            task = self._engine.tasks.get(uid)
-            return task.history.consecutive_failures if task else 0
-
         return Listeners(
             self._settings,
             epoch=lambda: self._elector.epoch,
             leading=self._elector.may_send,
             herd=lambda: self._hub.herd(),  # noqa: PLW0108 - the hub is made after this
-            failures=failures,
+            find=lambda uid: self._engine.tasks.get(uid),  # noqa: PLW0108 - the same
             follower=self,
             registry=self._metrics.registry,
             random=self._random,
+            connection=self._connection,
         )
 
     def _make_elector(self) -> Elector:
@@ -176,6 +173,7 @@ class App:
     def note(self, uid: str, *, urgent: bool) -> None:
         """The engine's recorder: handed on, because engine and recorder need each other."""
         self._recorder.note(uid, urgent=urgent)
+        self._listeners.note(uid)
 
     def commit(self, run: runs.Run) -> None:
         """The engine's writer of intents: the same."""
@@ -232,6 +230,7 @@ class App:
 
     def _follow(self) -> None:
         self._hub.follow()
+        self._listeners.follow()
         self._recorder.clear()
         if not self._stopped:
             self._sync.refresh()  # what the new leader writes must be read as a follower reads it

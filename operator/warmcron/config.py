@@ -65,6 +65,8 @@ class Settings(BaseSettings):
 
     history_sqlite_megabytes: int = Field(0, ge=0, description="Size at which a SQLite file stops; 0 for none.")
 
+    events: bool = Field(True, description="Post Kubernetes Events when the state of a task changes.")
+
     notify_url: str = Field("", description="Webhook for failures, recoveries and missed ticks; empty for none.")
     notify_secret_file: Path | None = Field(None, description="File with the secret that signs notifications.")
     notify_source: str = Field("/warmcron", description="Source of the CloudEvents: a URI that names this cluster.")

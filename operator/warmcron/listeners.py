@@ -1,4 +1,4 @@
-"""Whoever wants to know what happens: the history, a webhook, an exporter of traces. Built from the settings."""
+"""Whoever wants to know what happens: history, webhook, traces, Kubernetes Events. Built from the settings."""
 
 import asyncio
 import os
@@ -6,10 +6,13 @@ from collections.abc import Callable, Coroutine
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
+import kopf
 from prometheus_client import CollectorRegistry
 
 from warmcron.config import Settings
+from warmcron.core.tasks import Task
 from warmcron.history.several import Listener, Several
+from warmcron.kube import client, events
 from warmcron.notify.news import Desk
 from warmcron.notify.webhook import Webhook, secret
 
@@ -30,8 +33,9 @@ class Listeners:
         epoch: the number of our term.
         leading: whether we lead.
         herd: whether so many requests are still to be sent that writing is better put off.
-        failures: how many runs of a task, by uid, have failed in a row.
+        find: a task by its uid.
         follower: says which runs go on.
+        connection: to the cluster whose users read Events.
     """
 
     def __init__(  # noqa: PLR0913 - what they are wired to, each by name
@@ -41,14 +45,26 @@ class Listeners:
         epoch: Callable[[], int],
         leading: Callable[[], bool],
         herd: Callable[[], bool],
-        failures: Callable[[str], int],
+        find: Callable[[str], Task | None],
         follower: "Follower",
         registry: CollectorRegistry,
         random: Random,
+        connection: kopf.ConnectionInfo,
     ) -> None:
         self.history = self._history(settings, epoch, leading, herd, follower, registry)
-        self._webhook = self._notifier(settings, failures, registry, random)
+        self._webhook = self._notifier(settings, find, registry, random)
         self._spans = self._exporter()
+        self._poster: events.Poster | None = None
+        if settings.events:
+            self._poster = events.Poster(
+                client=client.KubeClient(connection, timeout=events.TIMEOUT_SECONDS, limit=1),
+                find=find,
+                leading=leading,
+                herd=herd,
+                reporter=settings.pod_name,
+                registry=registry,
+                random=random,
+            )
         self._all: list[Listener] = []
         if self.history:
             self._all.append(self.history.journal)
@@ -61,10 +77,22 @@ class Listeners:
 
     def works(self) -> list[Coroutine[Any, Any, None]]:
         """What is to run until cancelled."""
-        return [each.run() for each in (self.history, self._webhook) if each is not None]
+        return [each.run() for each in (self.history, self._webhook, self._poster) if each is not None]
+
+    def note(self, uid: str) -> None:
+        """The status of this task has changed."""
+        if self._poster:
+            self._poster.note(uid)
+
+    def follow(self) -> None:
+        """Our term is over."""
+        if self._poster:
+            self._poster.follow()
 
     async def close(self) -> None:
         """Hands over what is left."""
+        if self._poster:
+            await self._poster.close()
         if self.history:
             await self.history.close(CLOSE_SECONDS)
         if self._spans:
@@ -99,10 +127,15 @@ class Listeners:
 
     @staticmethod
     def _notifier(
-        settings: Settings, failures: Callable[[str], int], registry: CollectorRegistry, random: Random
+        settings: Settings, find: Callable[[str], Task | None], registry: CollectorRegistry, random: Random
     ) -> Webhook | None:
         if not settings.notify_url:
             return None
+
+        def failures(uid: str) -> int:
+            task = find(uid)
+            return task.history.consecutive_failures if task else 0
+
         return Webhook(
             url=settings.notify_url,
             key=secret(settings.notify_secret()),

@@ -179,6 +179,13 @@ def test_rights_in_single_namespaces_are_exactly_these(helm: Helm) -> None:
     assert env(operator(objects)["containers"][0])["WARMCRON_WATCH_NAMESPACES"] == "team-a,team-b"
 
 
+@pytest.mark.parametrize("watched", [(), ("--set", "watchNamespaces={team-a,team-b}")])
+def test_without_events_there_is_no_right_to_create_one(helm: Helm, watched: tuple[str, ...]) -> None:
+    objects = helm.render("--set", "events.enabled=false", *watched)
+    assert not [rule for role in rights(objects) for rule in role["rules"] if "events" in rule["resources"]]
+    assert env(operator(objects)["containers"][0])["WARMCRON_EVENTS"] == "false"
+
+
 def test_the_demo_adds_these_rights_only(helm: Helm) -> None:
     usual = rights(helm.render())
     assert_golden("rights-demo.yaml", [one for one in rights(helm.render(*DEMO)) if one not in usual])
@@ -398,6 +405,7 @@ def test_the_environment_is_what_the_operator_reads(helm: Helm) -> None:
         "WARMCRON_HISTORY_LOG_DAYS": "7",
         "WARMCRON_HISTORY_LOG_LINES": "500000",
         "WARMCRON_HISTORY_SQLITE_MEGABYTES": "800",
+        "WARMCRON_EVENTS": "true",
         "WARMCRON_LOG_LEVEL": "info",
         "WARMCRON_LOG_FORMAT": "json",
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 from docs.blocks import ROOT
 
 SOURCES = ("core", "engine", "workers", "kube/translate.py", "kube/statuses.py", "local/objects.py", "local/desk.py")
-WORD = re.compile(r"[A-Z][a-z]+([A-Z][A-Za-z]+)+|OOMKilled|Missed|Replaced|Suspended|Scheduled")
+WORD = re.compile(r"[A-Z][a-z]+([A-Z][A-Za-z]+)+|OOMKilled|Missed|Replaced|Suspended|Scheduled|Failing|Recovered")
 # Names of events and of conditions, which look the same.
 OTHERS = {"WorkerLost", "CancelAsked", "NotCommitted", "LastRunSucceeded", "WorkersAvailable"}
 

@@ -71,6 +71,14 @@ class Task:
                 return dict(found)
         return {}
 
+    def events(self) -> list[Json]:
+        """The Kubernetes Events about it, in the order in which they came up."""
+        found = self.cluster.core.list_namespaced_event(
+            self.namespace, field_selector=f"involvedObject.uid={self.uid}", _preload_content=False
+        )
+        items: list[Json] = json.loads(found.data)["items"]
+        return sorted(items, key=lambda one: str(one["eventTime"]))
+
     def edit(self, **spec: Any) -> None:
         """Changes fields of the spec."""
         self._kubectl("patch", "stask", self.name, "--type=merge", "-p", json.dumps({"spec": spec}))

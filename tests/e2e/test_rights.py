@@ -74,6 +74,7 @@ def test_the_live_account_may_do_what_the_golden_list_says_and_nothing_else(
         ("get", "configmaps"),
         ("get", "nodes"),
         ("list", "namespaces"),
+        *((verb, "events") for verb in ("get", "list", "patch", "delete")),
         ("impersonate", "users"),
         ("escalate", "clusterroles"),
         ("create", "serviceaccounts --subresource=token"),
@@ -145,7 +146,9 @@ def without(space: Space, role: str, right: Right) -> Iterator[None]:
         space.apply({**spoiled, "rules": stored["rules"]})
 
 
-RIGHTS = sorted(flat(bound_to("warmcron")))
+# Without this one everything goes on, but for what `kubectl describe` shows.
+EVENTS: Right = ("events", "", "create")
+RIGHTS = sorted(flat(bound_to("warmcron")) - {EVENTS})
 OPERATOR = "app.kubernetes.io/component=operator"
 
 
@@ -163,6 +166,25 @@ def test_with_all_of_its_rights_a_run_is_recorded(alone: Space) -> None:
     task = begin_anew(alone)
     until("a run is recorded", lambda: task.status.get("succeeded", 0) > 0)
     alone.kubectl("delete", "stask", task.name)
+
+
+def test_with_all_of_its_rights_an_event_is_seen(alone: Space) -> None:
+    task = alone.task(f"never-{secrets.token_hex(3)}", schedule="0 0 30 2 *", pool="demo")
+    until("an Event says why", task.events)
+    assert [one["reason"] for one in task.events()] == ["InvalidSchedule"]
+    alone.kubectl("delete", "stask", task.name)
+
+
+def test_without_the_right_to_create_events_none_is_seen(alone: Space) -> None:
+    assert EVENTS in flat(bound_to("warmcron"))
+    with without(alone, "spoiled-warmcron-operator", EVENTS):
+        working = begin_anew(alone)
+        until("a run is recorded", lambda: working.status.get("succeeded", 0) > 0)
+        task = alone.task(f"never-{secrets.token_hex(3)}", schedule="0 0 30 2 *", pool="demo")
+        until("the status says why", lambda: task.condition("Ready").get("status") == "False")
+        never("an Event is seen without it", task.events, seconds=5)
+        for one in (task, working):
+            alone.kubectl("delete", "stask", one.name)
 
 
 @pytest.mark.parametrize("right", RIGHTS, ids=[f"{verb}-{resource}" for resource, _, verb in RIGHTS])

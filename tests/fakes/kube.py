@@ -81,7 +81,7 @@ class FakeKube:
         self.before(method, path)
         await asyncio.sleep(0)
         fault = self.faults.pop(0) if self.faults else None
-        if fault in ("lost request", "429", "500"):
+        if fault == "lost request" or (fault and fault.isdigit()):
             raise KubeError(fault, status=0 if fault == "lost request" else int(fault))
         answer: Json = json.loads(json.dumps(act()))
         if fault == "lost answer":

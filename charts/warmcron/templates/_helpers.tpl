@@ -178,6 +178,8 @@ capabilities:
   value: {{ int64 .Values.history.logLines | quote }}
 - name: WARMCRON_HISTORY_SQLITE_MEGABYTES
   value: {{ int64 .Values.history.sqliteMegabytes | quote }}
+- name: WARMCRON_EVENTS
+  value: {{ .Values.events.enabled | quote }}
 {{- if .Values.notifications.url }}
 - name: WARMCRON_NOTIFY_URL
   value: {{ .Values.notifications.url | quote }}

@@ -7,7 +7,7 @@ import re
 import sys
 from typing import Any, Final
 
-from warmcron.core import times
+from warmcron.core import notices, times
 from warmcron.core.run import Run
 from warmcron.core.tasks import NEVER, ActiveRecord, Condition, History, RunRecord, Task, Ticket
 
@@ -72,7 +72,7 @@ def restore(status: Json, *, created: int) -> History:
         for found in _dicts(status.get("conditions"))
     }
     ready = conditions.get("Ready")
-    return History(
+    history = History(
         last_tick=int(_epoch(status.get("lastScheduleTime")) or 0),
         schedule_changed=int(_epoch(status.get("scheduleChangedTime")) or created),
         schedule_text=str(status.get("observedSchedule") or ""),
@@ -89,6 +89,8 @@ def restore(status: Json, *, created: int) -> History:
         recent=[_read_record(found) for found in _dicts(status.get("recentRuns"))],
         conditions=conditions,
     )
+    history.told = notices.told(history)  # by whoever wrote it
+    return history
 
 
 def set_condition(task: Task, kind: str, *, status: str, reason: str, message: str, now: float) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from warmcron.core import agenda
+from warmcron.core.notices import NOTHING, Told
 from warmcron.core.schedule import Schedule
 from warmcron.spec.task import (
     ConcurrencyPolicy,
@@ -166,6 +167,7 @@ class History:
     active: tuple[ActiveRecord, ...] = ()
     recent: list[RunRecord] = field(default_factory=list)  # the latest first
     conditions: dict[str, Condition] = field(default_factory=dict)
+    told: Told = field(default=NOTHING, compare=False)  # what a user has been told of all this
 
     @property
     def cursor(self) -> int:
