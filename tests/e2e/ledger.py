@@ -12,8 +12,10 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim
 
 from e2e.cluster import Cluster
+from faults import checker
 
 POD: Final = "ledger"
+LAG_SECONDS: Final = 2.0
 
 
 class Entry(NamedTuple):
@@ -24,6 +26,7 @@ class Entry(NamedTuple):
     what: str
     run_id: str
     attempt: int
+    epoch: int
     scheduled: int
     trigger: str
     task: str
@@ -75,6 +78,7 @@ def _entry(raw: dict[str, Any]) -> Entry:
         what=raw["what"],
         run_id=raw["runId"],
         attempt=raw["attempt"],
+        epoch=raw["epoch"],
         scheduled=int(raw["scheduledTime"]),
         trigger=raw["trigger"],
         task=raw["task"],
@@ -115,6 +119,33 @@ def check_ticks(uid: str, starts: Iterable[Entry], expected: Iterable[int]) -> N
     assert not (other := sorted(set(counts) - set(wanted))), f"ticks that nobody expected: {other}"
     wrong = [entry for entry in starts if entry.run_id != tick_run_id(uid, entry.scheduled)]
     assert not wrong, f"foreign run ids: {wrong}"
+
+
+def judge(
+    uid: str, entries: Iterable[Entry], version: checker.Version, *, until: int, recorded: Iterable[int] = ()
+) -> None:
+    """What the checker finds wrong with everything that one task did under one spec: nothing.
+
+    Unlike `check_ticks` it allows retries, and looks at times and terms too. `until` is the last tick that was decided;
+    `recorded` are ticks that ended without a start, by the word of the status.
+    """
+    # A handler writes its line a moment after its worker has taken the request, on a busy machine a long one.
+    watched = checker.Watched(until=until, recorded=frozenset(recorded), lag=LAG_SECONDS)
+    seen = [
+        checker.Entry(
+            time=entry.sent,
+            what=entry.what,
+            run_id=entry.run_id,
+            attempt=entry.attempt,
+            scheduled=entry.scheduled,
+            pod_uid=entry.pod_uid,
+            epoch=entry.epoch,
+            trigger=entry.trigger,
+        )
+        for entry in entries
+    ]
+    faults = checker.check(uid, seen, [version], watched)
+    assert not faults, "\n".join(f"{fault.kind}: {fault.what}" for fault in faults)
 
 
 def longest_delay(starts: Iterable[Entry]) -> float:

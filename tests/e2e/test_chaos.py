@@ -16,6 +16,7 @@ from e2e.cluster import Cluster, measured, until
 from e2e.release import Release
 from e2e.space import Space
 from e2e.tasks import Task, epoch
+from faults import checker
 
 # Another seed kills at other moments: WARMCRON_SEED=7 make e2e.
 SEED: Final = int(os.environ.get("WARMCRON_SEED", "20261124"))
@@ -57,7 +58,13 @@ def settle(here: Space, tasks: list[Task], *, since: float) -> None:
         every = 1 if task.name.endswith("tick") else 2
         expected = ledger.every(every, created=task.created, after=0, until=epoch(status["lastScheduleTime"]))
         ledger.check_ticks(task.uid, starts, expected)
+        ledger.judge(task.uid, here.ledger.entries(task.name), spec(task, every), until=expected[-1])
         assert (status["succeeded"], status["failed"], status["skipped"]) == (len(starts), 0, 0)
+
+
+def spec(task: Task, seconds: int, **more: bool) -> checker.Version:
+    """What the task was from its creation on, for the checker."""
+    return checker.Version(task.created, checker.every(seconds, created=task.created), **more)
 
 
 def _after(here: Space, task: Task, moment: float) -> int:
@@ -154,6 +161,9 @@ def test_at_most_once_starts_nothing_twice_whoever_is_killed(here: Space, operat
     assert not doubled, f"started twice: {doubled}"
     ticks = ledger.every(1, created=once.created, after=0, until=epoch(status["lastScheduleTime"]))
     assert {entry.scheduled for entry in starts} <= set(ticks)
+    # Which of them ended without a start the status does not remember for so long; how many is judged below.
+    version = spec(once, 1, at_most_once=True)
+    ledger.judge(once.uid, here.ledger.entries(once.name), version, until=ticks[-1], recorded=ticks)
     # Never silence: what was not started, or whose end nobody knows, has ended in words.
     assert status["succeeded"] + status["failed"] + status["skipped"] == len(ticks)
     assert status["succeeded"] <= len(starts)

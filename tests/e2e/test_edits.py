@@ -1,7 +1,10 @@
 """What users do to a task that is there: suspend, resume, trigger, edit, delete."""
 
+import os
 import time
 from collections.abc import Iterator
+from random import Random
+from typing import Any, Final
 
 import pytest
 
@@ -9,6 +12,9 @@ from e2e import ledger
 from e2e.cluster import until
 from e2e.space import Space
 from e2e.tasks import Task, epoch
+
+# Another seed edits otherwise: WARMCRON_SEED=7 make e2e.
+SEED: Final = int(os.environ.get("WARMCRON_SEED", "20261124"))
 
 
 @pytest.fixture
@@ -106,3 +112,64 @@ def test_an_edit_of_the_payload_means_the_next_run(shared: Space) -> None:
     starts = shared.ledger.starts(task.name)
     assert [entry.payload["version"] for entry in starts] == sorted(entry.payload["version"] for entry in starts)
     ledger.check_ticks(task.uid, starts, ledger.every(1, created=task.created, after=0, until=starts[-1].scheduled))
+
+
+# What an edit may change; each one counts the version up, which the payload of a run then tells.
+EDITS: list[dict[str, Any]] = [
+    {"schedule": "* * * * * *"},
+    {"schedule": "*/2 * * * * *"},
+    {"schedule": "@every 1s"},
+    {"schedule": "@every 3s", "suspend": False},
+    {"suspend": True},
+    {"suspend": False},
+    {},
+]
+
+
+def test_edits_in_quick_succession_fire_nothing_of_the_past_and_the_last_one_wins(shared: Space) -> None:
+    random = Random(SEED)
+    spec: dict[str, Any] = {"schedule": "@every 1s", "suspend": False}
+    # Whatever could make up for the past or run twice is allowed to.
+    task = shared.task("restless", payload={"version": 0}, missedRunPolicy="RunAll", concurrencyPolicy="Allow", **spec)
+    until("it ticks", lambda: shared.ledger.starts(task.name))
+    specs, since = [spec], [task.created]
+    for number in range(1, 31):
+        old, edit = spec, random.choice(EDITS)
+        spec, began = {**old, **edit}, time.time()
+        task.edit(payload={"version": number}, **edit)
+        # Where the schedule changes or is taken up again, no tick before that is to start.
+        anew = spec["schedule"] != old["schedule"] or (old["suspend"] and not spec["suspend"])
+        specs.append(spec)
+        since.append(int(began) if anew else since[-1])
+    last = {"schedule": "* * * * * *", "suspend": False}
+    began = time.time()
+    task.edit(payload={"version": len(specs)}, **last)
+    specs.append(last)
+    since.append(int(began) if last != spec else since[-1])
+
+    def of(version: int) -> list[ledger.Entry]:
+        return [one for one in shared.ledger.starts(task.name) if one.payload["version"] == version]
+
+    until("the last one ticks", lambda: len(of(len(specs) - 1)) >= 5)
+    task.suspend()
+    task.rest()
+    starts = sorted(shared.ledger.starts(task.name), key=lambda one: one.scheduled)
+    assert len({one.run_id for one in starts}) == len(starts), "a tick has started twice"
+    assert all(one.run_id == ledger.tick_run_id(task.uid, one.scheduled) for one in starts)
+    versions = [one.payload["version"] for one in starts]
+    assert versions == sorted(versions), "an older spec started a later tick"
+    for one in starts:
+        version = one.payload["version"]
+        assert not specs[version]["suspend"], f"{one} started while suspended"
+        assert one.scheduled >= since[version], f"{one} is of the time before its edit"
+        assert one.scheduled in ticks(specs[version]["schedule"], task.created, one.scheduled), f"{one} is no tick"
+        assert one.sent >= one.scheduled - 0.05, f"{one} is early"
+    final = [one.scheduled for one in starts if one.payload["version"] == versions[-1]]
+    assert final == list(range(final[0], final[0] + len(final))), "the last spec lost a tick"
+
+
+def ticks(schedule: str, created: int, moment: int) -> list[int]:
+    """The tick of a schedule at a moment, if it has one then; by another implementation than the operator's."""
+    if every := schedule.removeprefix("@every ").removesuffix("s") if schedule.startswith("@every") else "":
+        return ledger.every(int(every), created=created, after=moment - 1, until=moment)
+    return [ledger.next_cron(schedule, "UTC", moment - 1)]

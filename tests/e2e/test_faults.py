@@ -11,6 +11,7 @@ from e2e.cluster import ROOT, measured, until
 from e2e.release import Release
 from e2e.space import Space
 from e2e.tasks import Task
+from faults import checker
 
 # Longer than a worker with the SDK takes to say that it will report later.
 SLOW_SECONDS = 8
@@ -150,7 +151,10 @@ def test_scaling_up_and_down_loses_and_doubles_no_tick(make_space: Callable[[str
         one.suspend()
         one.rest()
         starts = here.ledger.starts(one.name)
-        ledger.check_ticks(one.uid, starts, ledger.every(1, created=one.created, after=0, until=starts[-1].scheduled))
+        last = starts[-1].scheduled
+        ledger.check_ticks(one.uid, starts, ledger.every(1, created=one.created, after=0, until=last))
+        version = checker.Version(one.created, checker.every(1, created=one.created))
+        ledger.judge(one.uid, here.ledger.entries(one.name), version, until=last)
         status = one.status
         counts = (status["succeeded"], status["failed"], status["skipped"], status["missed"])
         assert counts == (len(starts), 0, 0, 0)

@@ -10,6 +10,7 @@ from e2e.cluster import Cluster, measured, until
 from e2e.release import Release
 from e2e.space import Space
 from e2e.tasks import Task, epoch
+from faults import checker
 
 EVERY = 2
 # Longer than the lease lasts, and less than the ten seconds after which parts of Kubernetes give up.
@@ -149,6 +150,10 @@ def _check(here: Space, task: Task) -> None:
         measured(f"{task.name}: {skipped} late ticks skipped, each of them counted")
         expected = [tick for tick in expected if tick in started]
     ledger.check_ticks(task.uid, starts, expected)
+    version = checker.Version(task.created, checker.every(EVERY, created=task.created))
+    due = ledger.every(EVERY, created=task.created, after=0, until=last)
+    recorded = set(due) - set(expected)
+    ledger.judge(task.uid, here.ledger.entries(task.name), version, until=last, recorded=recorded)
     assert (status["failed"], status["missed"]) == (0, 0)
     assert status["succeeded"] == len(starts)
 

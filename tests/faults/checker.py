@@ -68,6 +68,7 @@ class Watched:
         gaps: when the ledger was not watched.
         edge: seconds around an edit in which either side of it may hold.
         skew: seconds by which the clocks of workers and ledger can differ.
+        lag: seconds that a worker may take from a request to its line in the ledger.
     """
 
     until: float
@@ -76,6 +77,7 @@ class Watched:
     gaps: Sequence[tuple[float, float]] = ()
     edge: float = 2.0
     skew: float = 0.05
+    lag: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ def check(uid: str, entries: Iterable[Entry], versions: Sequence[Version], watch
         *_early(ticking, watched),
         *_phantom(uid, must | may, ticking),
         *_overlapping(starts, ordered, versions, watched),
-        *_stale(starts),
+        *_stale(starts, watched),
         *_miscounted(must | may, ticking, versions),
     ]
 
@@ -203,14 +205,15 @@ def _overlapping(
         last = (end, entry) if last is None or end >= last[0] else last
 
 
-def _stale(starts: Sequence[Entry]) -> Iterable[Fault]:
-    highest: dict[str, int] = {}
+def _stale(starts: Sequence[Entry], watched: Watched) -> Iterable[Fault]:
+    first: dict[tuple[str, int], float] = {}  # when each pod first took a request of each term
     for entry in starts:
         if not entry.epoch:
             continue
-        if entry.epoch < highest.get(entry.pod_uid, 0):
+        later = [time for (pod, epoch), time in first.items() if pod == entry.pod_uid and epoch > entry.epoch]
+        if later and entry.time >= min(later) + watched.lag:
             yield Fault(Kind.STALE, f"{entry.pod_uid} took {entry.run_id} of epoch {entry.epoch}")
-        highest[entry.pod_uid] = max(entry.epoch, highest.get(entry.pod_uid, 0))
+        first.setdefault((entry.pod_uid, entry.epoch), entry.time)
 
 
 def _miscounted(ticks: set[int], starts: Sequence[Entry], versions: Sequence[Version]) -> Iterable[Fault]:

@@ -192,6 +192,18 @@ def test_a_request_of_an_older_term_is_stale(history: History, data: st.DataObje
     assert Kind.STALE in history.adding(late).faults()
 
 
+def test_a_line_that_is_written_late_is_not_called_stale_and_one_that_comes_later_is() -> None:
+    version = Version(CREATED, checker.every(10, created=CREATED))
+    ticks = [CREATED + number * 10 for number in (1, 2, 3)]
+    entries = [Entry(tick + 0.1, "start", run_id(tick), 1, tick, "pod", 2) for tick in ticks]
+    first, second, third = entries
+    watched = Watched(until=CREATED + 35, lag=2.0)
+    late = replace(first, epoch=1, time=second.time + 1.9)
+    assert checker.check(UID, [late, second, third], [version], watched) == []
+    stale = replace(late, time=second.time + 2.1)
+    assert [fault.kind for fault in checker.check(UID, [stale, second, third], [version], watched)] == [Kind.STALE]
+
+
 @given(histories)
 def test_runs_under_made_up_ids_are_counted(history: History) -> None:
     """Whatever they call themselves: there are more of them than ticks."""

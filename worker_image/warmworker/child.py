@@ -29,6 +29,7 @@ class Order:
     payload: Any
     run_id: str
     attempt: int
+    epoch: int
     scheduled_time: float
     deadline: float
     trigger: str
@@ -46,6 +47,7 @@ class Order:
             payload=payload,
             run_id=current.run_id,
             attempt=current.attempt,
+            epoch=current.epoch,
             scheduled_time=current.scheduled_time.timestamp(),
             deadline=current.deadline.timestamp(),
             trigger=current.trigger,
@@ -152,6 +154,7 @@ def _run_of(order: Order, pipe: Pipe) -> run.Run:
     return run.Run(
         run_id=order.run_id,
         attempt=order.attempt,
+        epoch=order.epoch,
         scheduled_time=times.moment(order.scheduled_time),
         deadline=times.moment(order.deadline),
         trigger=order.trigger,

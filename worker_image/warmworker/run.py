@@ -30,6 +30,8 @@ class Run:
     Attributes:
         run_id: the same for every attempt of this run: give it to whatever must not happen twice.
         attempt: counts the attempts.
+        epoch: the term of the leader that sent this attempt; it never goes down. A store that refuses an older one
+            than it has seen keeps out an attempt of the past (a fencing token).
         scheduled_time: the tick this run stands for; it does not change over retries.
         deadline: after it the run has failed whatever the handler does.
         trigger: `Schedule` or `Manual`.
@@ -42,6 +44,7 @@ class Run:
 
     run_id: str
     attempt: int
+    epoch: int
     scheduled_time: datetime
     deadline: datetime
     trigger: str
@@ -94,6 +97,7 @@ def of_request(request: ExecuteRequest, sink: Sink) -> Run:
     return Run(
         run_id=request.run_id,
         attempt=request.attempt,
+        epoch=request.epoch,
         scheduled_time=times.moment(request.scheduled_time),
         deadline=times.moment(request.deadline),
         trigger=request.trigger,

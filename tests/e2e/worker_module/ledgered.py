@@ -19,6 +19,7 @@ def write(run: Run, what: str, payload: Any = None) -> None:
         "what": what,
         "runId": run.run_id,
         "attempt": run.attempt,
+        "epoch": run.epoch,
         "scheduledTime": run.scheduled_time.timestamp(),
         "trigger": run.trigger,
         "handler": run.handler,

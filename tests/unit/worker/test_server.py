@@ -310,6 +310,7 @@ def test_a_handler_sees_its_run(hostile: Worker) -> None:
     assert answer.body["result"] == {
         "runId": body["runId"],
         "attempt": 2,
+        "epoch": body["epoch"],
         "trigger": "Manual",
         "task": "nightly",
         "shard": [1, 3],
@@ -319,3 +320,4 @@ def test_a_handler_sees_its_run(hostile: Worker) -> None:
     }
     isolated = hostile.execute(order("isolated-async", {"b": 2}))
     assert isolated.body["result"]["payload"] == {"b": 2}
+    assert isolated.body["result"]["epoch"] == body["epoch"]

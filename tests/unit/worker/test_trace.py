@@ -19,6 +19,7 @@ TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 RUN = run.Run(
     run_id="0af76519-16cd-43dd-8448-eb211c80319c",
     attempt=2,
+    epoch=7,
     scheduled_time=times.moment(0),
     deadline=times.moment(1),
     trigger="Schedule",

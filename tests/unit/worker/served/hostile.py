@@ -105,7 +105,7 @@ def isolated_parent(payload: dict[str, Any], run: Run) -> None:
 @task("isolated-async", isolation="process")
 async def isolated_async(payload: dict[str, Any], run: Run) -> dict[str, Any]:
     await asyncio.sleep(0)
-    return {"payload": payload, "run": run.run_id, "threads": threading.active_count() > 0}
+    return {"payload": payload, "run": run.run_id, "epoch": run.epoch, "threads": threading.active_count() > 0}
 
 
 @task("mutating")
@@ -121,6 +121,7 @@ def inspect_run(payload: dict[str, Any], run: Run) -> dict[str, Any]:
     return {
         "runId": run.run_id,
         "attempt": run.attempt,
+        "epoch": run.epoch,
         "trigger": run.trigger,
         "task": run.task.name,
         "shard": shard,
