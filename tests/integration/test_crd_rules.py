@@ -31,15 +31,18 @@ SCHEDULES = """\
 * * * * *|*/5 9-17 * * 1-5|0 0 1,15 * 5|0 0 * JAN-MAR,dec MON|? ? ? ? ?|5-5 * * * *|59/15 * * * *|1,,2, +5 *-5/2 * 7/2
 0 0 L * *|0 0 LW * *|0 0 15W * *|0 0 * * 5L|0 0 * * L5|0 0 * * MON#2|0 0 l,lw,3 * fril|H H * * *|H(0-29)/10 H(1-5) H H H
 */10 * * * * *|@hourly|@annually|@every 30s|@every 1h30m|@every .5h|@every +1500ms|005 07 1 * *
-60 * * * *|* 24 * * *
-* * 0 * *|* * 32 * *|* * * 13 *|* * * * 8|-5 * * * *|R * * * *|MON * * * *|* * * *|* * * * * * *|@reboot
+60 * * * *|* 24 * * *|30-10 * * * *|0 0 * dec-jan *
+* * 0 * *|* * 00 * *|* * 0-5 * *|* * 1,0 * *|* * 0031 * *|* * 32 * *|* * 05W * *|* * 0W * *|* * 32W * *|* * H(0-5) * *
+* * * 0 *|* * * 0-3 *|* * * 012 *|* * * H(0-3) *|* * * foo *|* * * jan-fob *|* * H(1-5) * *|* * * * Mon,TUE
+* * * * foo|* * * * foo#2|* * * * fooL|*/0 * * * *|*/00 * * * *|*/010 * * * *|H/0 * * * *|* * * * * 0-5/0
+* * * 13 *|* * * * 8|-5 * * * *|R * * * *|MON * * * *|* * * *|* * * * * * *|@reboot
 @every 5|@every -5m|TZ=UTC 0 0 * * *|CRON_TZ=Europe/Berlin 0 0 * * *|L * * * *|* * * * L|* * * * MON#6|h * * * *|,
 0 0 L-3 * *|0 0 L/2 * *|5--7 * * * *|*//2 * * * *|1-2-3 * * * *|**/2 * * * *|@Hourly|@daily x""".replace(
     "\n", "|"
 ).split("|")
 
 # Ranges and dates that a pattern cannot compare: the API server takes them, the operator says InvalidSchedule.
-BEYOND_A_PATTERN = {"* * 0 * *"}
+BEYOND_A_PATTERN = {"30-10 * * * *", "0 0 * dec-jan *"}
 
 
 @pytest.mark.parametrize("text", SCHEDULES)

@@ -92,15 +92,17 @@ class Backoff(_Model):
 # Stray commas, a plus sign and what follows the star of `*-5`: accidents of CronJob's parser that mean the same here.
 def _field(number: str, extra: str = "") -> str:
     star, signed = r"[*?](-[^/,\s]*)?", rf"\+?{number}"
-    one = rf"(({star}|{signed}(-{signed})?|H(\({number}-{number}\))?)(/\+?[0-9]+)?{extra})"
+    one = rf"(({star}|{signed}(-{signed})?|H(\({number}-{number}\))?)(/\+?0*[1-9][0-9]*)?{extra})"
     return rf",*{one}(,+{one})*,*"
 
 
 _MINUTE = _field("0*[0-5]?[0-9]")
 _HOUR = _field("0*([01]?[0-9]|2[0-3])")
-_DAY = _field("0*([12]?[0-9]|3[01])", r"|[Ll][Ww]?|[0-9]{1,2}[Ww]")
-_MONTH = _field("(0*(1[0-2]|[0-9])|[A-Za-z]{3})")
-_WEEKDAY = _field("(0*[0-7]|[A-Za-z]{3})", r"|([0-7]|[A-Za-z]{3})([Ll]|#[1-5])|[Ll][0-7]")
+_MONTH_NAME = "(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
+_WEEKDAY_NAME = "(?i:sun|mon|tue|wed|thu|fri|sat)"
+_DAY = _field("0*([1-9]|[12][0-9]|3[01])", r"|[Ll][Ww]?|(0?[1-9]|[12][0-9]|3[01])[Ww]")
+_MONTH = _field(f"(0*([1-9]|1[0-2])|{_MONTH_NAME})")
+_WEEKDAY = _field(f"(0*[0-7]|{_WEEKDAY_NAME})", rf"|([0-7]|{_WEEKDAY_NAME})([Ll]|#[1-5])|[Ll][0-7]")
 SCHEDULE_PATTERN: Final = (
     rf"^(@(yearly|annually|monthly|weekly|daily|midnight|hourly)"
     r"|@every \+?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|ms|s|m|h))+"
