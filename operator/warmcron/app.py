@@ -102,6 +102,7 @@ class App:
             tls=self._tls,
             metrics=self._metrics,
             random=self._random,
+            reread=self._reread,
             journal=self._listeners.listener,
         )
         self._engine = self._hub.engine
@@ -178,6 +179,9 @@ class App:
     def commit(self, run: runs.Run) -> None:
         """The engine's writer of intents: the same."""
         self._recorder.commit(run)
+
+    async def _reread(self) -> None:
+        await self._sync.reread_tasks()
 
     def follows(self, run_id: str) -> bool | None:
         """Whether a run goes on; None until we lead and have heard every worker out."""

@@ -14,7 +14,7 @@ import structlog
 from warmcron import gauges
 from warmcron.api.memory import Memory
 from warmcron.core.pool import Worker
-from warmcron.core.runs import Run
+from warmcron.core.runs import Attempt, Run
 from warmcron.core.tasks import PoolKey, Problem
 from warmcron.engine import Engine
 from warmcron.engine.intents import InMemoryIntents
@@ -25,6 +25,7 @@ from warmcron.kube import translate
 from warmcron.observe import Metrics
 from warmcron.workers.callbacks import Callbacks
 from warmcron.workers.dispatcher import Dispatcher
+from warmcron.workers.introductions import Introductions
 from warmcron.workers.protocol import Report
 from warmcron.workers.reports import Reports
 from warmcron.workers.signing import Signer
@@ -35,6 +36,8 @@ log = structlog.get_logger("warmcron")
 
 # A worker that cannot say what it runs holds its pool back at most this often, then the schedule goes on.
 ASK_TIMES: Final = 3
+# After this long the schedule goes on with what the watch has told: less than the ten seconds that make a tick missed.
+REREAD_SECONDS: Final = 5.0
 
 
 class WallClock:
@@ -56,6 +59,7 @@ class Hub:
         callback_url: where workers report what they could not finish at once.
         signer: signs every request to a worker; who starts workers gives them its public keys.
         tls: certificates for both directions; None for plain HTTP.
+        reread: lists all tasks once more; None where nobody else can have written their statuses.
         journal: where the past is kept; None for nowhere.
     """
 
@@ -72,16 +76,18 @@ class Hub:
         tls: Tls | None = None,
         metrics: Metrics,
         random: Random,
+        reread: Callable[[], Coroutine[Any, Any, None]] | None = None,
         journal: Listener | None = None,
     ) -> None:
         self._gate = gate
         self._journal = Nothing() if journal is None else journal
-        self._metrics = metrics
+        self._metrics, self._reread = metrics, reread
+        self._reading: asyncio.Task[None] | None = None  # the statuses, as the leader before left them
         self._talks: set[asyncio.Task[None]] = set()
         self._notes = recorder
         self._clock = clock = WallClock()
         tokens = Tokens(callback_key)
-        reports = Reports(archive=self._journal, find=self._run, now=clock.now)
+        reports = Reports(archive=self._journal, find=self._attempted, now=clock.now)
         self.dispatcher = Dispatcher(
             may_send=gate.may_send,
             epoch=lambda: gate.epoch,
@@ -104,6 +110,9 @@ class Hub:
             random=random,
         )
         self.dispatcher.inbox = in_memory.inbox = self.engine
+        self._introductions = Introductions(
+            ask=self.dispatcher.abilities, find=self.engine.pool.get, tell=self.engine.set_abilities
+        )
         self.memory = Memory(self.engine)
         self.callbacks = Callbacks(
             inbox=self.engine,
@@ -116,12 +125,13 @@ class Hub:
             metrics=metrics,
         )
 
-    def _run(self, run_id: str) -> Run | None:
-        return self.engine.runner.runs.get(run_id)
+    def _attempted(self, about: Attempt) -> Run | None:
+        return self.engine.runner.broadcasts.find(about)
 
     async def close(self) -> None:
         """Ends what is under way."""
         self._hush()
+        await self._introductions.close()
         await self.dispatcher.close()
 
     def note(self, uid: str, *, urgent: bool) -> None:
@@ -167,7 +177,7 @@ class Hub:
     def worker_seen(self, worker: Worker) -> None:
         """A worker exists as described; one that has just become ready is asked what it can do."""
         if self.engine.apply_worker(worker):
-            self._talk(self._learn(worker))
+            self._introductions.begin(worker.uid)
 
     def lead(self) -> None:
         """A term begins: every pool is heard out before anything in it is started."""
@@ -189,9 +199,6 @@ class Hub:
         """Brings the gauges up to date, just before somebody reads them."""
         gauges.refresh(self._metrics, self.engine, self._clock.now())
 
-    async def _learn(self, worker: Worker) -> None:
-        self.engine.set_abilities(worker.uid, await self.dispatcher.abilities(worker))
-
     async def _take_over(self, key: PoolKey, epoch: int) -> None:
         """Asks every worker of a pool what it has, ready or not, before anything in the pool is repeated."""
         workers = [worker for worker in self.engine.pool.of(key) if worker.address]
@@ -204,15 +211,32 @@ class Hub:
                 break
         if workers:
             log.warning("workers not asked", pool=f"{key.namespace}/{key.name}", count=len(workers))
+        await self._until_reread(key)
         if self._gate.epoch == epoch:
             for _ in self.engine.opening(key, reports):
                 await asyncio.sleep(0)
 
-    def _talk(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _until_reread(self, key: PoolKey) -> None:
+        """Waits for the statuses as the leader before left them, where no worker can tell what it has sent.
+
+        Our watch may be behind the last of its writes: a tick that it had done would be done once more. A worker with
+        a table of runs would say so; a plain endpoint keeps none (docs/adr/0015-statuses-are-read-afresh.md).
+        """
+        workers = self.engine.pool.of(key)
+        if self._reread is None or (workers and all(worker.handlers is not None for worker in workers)):
+            return
+        reading = self._reading = self._reading or self._talk(self._reread())
+        await asyncio.wait({reading}, timeout=REREAD_SECONDS)
+        if not reading.done():
+            log.warning("statuses not read afresh", pool=f"{key.namespace}/{key.name}")
+
+    def _talk(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._talks.add(task)  # the loop holds only a weak reference
         task.add_done_callback(self._talks.discard)
+        return task
 
     def _hush(self) -> None:
+        self._reading = None
         for task in self._talks:
             task.cancel()

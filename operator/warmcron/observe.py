@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 import warmcron
 from warmcron.core import runs
-from warmcron.core.tasks import RunRecord, Task
+from warmcron.core.tasks import RunRecord, Task, TaskRef
 
 log = structlog.get_logger("warmcron")
 
@@ -174,3 +174,8 @@ class Metrics:
         """An answer or callback came too late, twice, or for a run that is not here."""
         self.late.inc()
         log.debug("report ignored", what=type(event).__name__)
+
+    def broke(self, task: TaskRef, error: Exception) -> None:
+        """An error of ours that nobody expected: the task is left alone, the others go on."""
+        self.errors.labels("engine").inc()
+        log.error("task left alone", namespace=task.namespace, task=task.name, exc_info=error)

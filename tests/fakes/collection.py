@@ -17,6 +17,7 @@ class Collection:
         self.version = 100
         self.oldest = 0
         self.lists = 0
+        self.mute = False  # watches stay open and say nothing, as when the server behind them has gone
         self.breaks: list[Exception] = []  # each ends one page of a list, or one watch
         self._events: list[tuple[int, bytes]] = []
         self._changed = asyncio.Event()
@@ -64,7 +65,7 @@ class Collection:
             yield [json.dumps({"type": "ERROR", "object": gone}).encode()]
             return
         while True:
-            new = [(version, line) for version, line in self._events if version > since]
+            new = [] if self.mute else [(version, line) for version, line in self._events if version > since]
             self._changed.clear()
             for version, line in new:
                 since = version

@@ -13,6 +13,7 @@ from warmcron.engine import Engine
 from warmcron.engine.ports import Inbox, Journal
 from warmcron.history.nothing import Nothing
 from warmcron.kube import translate
+from warmcron.workers.protocol import Abilities
 
 START = times.epoch("2026-11-24T12:00:00Z")
 
@@ -105,6 +106,8 @@ class FakeObserver:
     records: list[RunRecord] = field(default_factory=list)
     skips: list[tuple[str, int]] = field(default_factory=list)
     ignored_events: list[runs.Event] = field(default_factory=list)
+    forgiving: bool = False
+    broken: list[str] = field(default_factory=list)
 
     def started(self, run: runs.Run, delay: float) -> None:
         self.starts.append((run.id, delay))
@@ -117,6 +120,12 @@ class FakeObserver:
 
     def ignored(self, event: runs.Event) -> None:
         self.ignored_events.append(event)
+
+    def broke(self, task: TaskRef, error: Exception) -> None:
+        """A fault of ours fails the test, unless it is about faults of ours."""
+        if not self.forgiving:
+            raise error
+        self.broken.append(task.name)
 
 
 class World:
@@ -203,14 +212,18 @@ class World:
         ended: str = "",
         gone_after: float = NEVER,
         handlers: frozenset[str] | None = frozenset({"h"}),
+        heard: bool = True,
     ) -> Worker:
         address = Address("10.0.0.1", 8080)
         worker = Worker(f"uid-{name}", name, PoolKey("ns", pool), address, ready, started)
         worker.ended, worker.gone_after = ended, gone_after
         known = self.engine.pool.get(worker.uid)
         if known is None:
-            worker.handlers, worker.concurrency = handlers, concurrency
-        self.engine.apply_worker(worker)
+            worker.heard = heard
+            if heard:
+                worker.handlers, worker.concurrency = handlers, concurrency
+        if self.engine.apply_worker(worker) and known is not None and heard:
+            self.engine.set_abilities(worker.uid, Abilities(known.handlers, known.concurrency))
         found = self.engine.pool.get(worker.uid)
         assert found is not None
         return found

@@ -195,6 +195,7 @@ class FakeCluster:
         self.rows: dict[tuple[str, str], TaskRow] = {}
         self.workers_rows: list[WorkerRow] = []
         self.orders: list[tuple[str, ...]] = []
+        self.queued: dict[str, tuple[str, str]] = {}  # runs that wait for their turn: namespace and name by id
         self.refuse = ""
         self.payload: Any = {"since": "yesterday", "limit": 500}
 
@@ -237,6 +238,10 @@ class FakeCluster:
     async def workers(self, namespaces: tuple[str, ...] | None) -> Sequence[WorkerRow]:
         return [row for row in self.workers_rows if namespaces is None or row.namespace in namespaces]
 
+    async def holder(self, run_id: str) -> tuple[str, str] | None:
+        row = self.history.rows.get(run_id)
+        return (row.namespace, row.task) if row and row.finished is None else self.queued.get(run_id)
+
     # ---- Orders
 
     async def trigger(self, viewer: Viewer, namespace: str, name: str, *, payload: dict[str, Any] | None) -> str:
@@ -257,6 +262,8 @@ class FakeCluster:
 
     async def cancel(self, viewer: Viewer, run_id: str) -> None:
         self._note("cancel", run_id)
+        if self.queued.pop(run_id, None):
+            return
         row = self.history.rows[run_id]
         self.history.add(replace(row, state="Cancelled", finished=self.clock.now(), reason="CancelledByUser"))
 

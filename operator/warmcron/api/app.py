@@ -158,8 +158,10 @@ def _orders(sources: Sources, caller: Callable[[Request], Any]) -> APIRouter:
 
     @router.post("/runs/{run_id}/cancel", status_code=202)
     async def cancel(who: asking, run_id: str) -> documents.Ordered:
-        """Tells the run to stop."""
-        await _run(sources, who, run_id)
+        """Tells the run to stop, whether it goes on or waits for its turn."""
+        holder = await sources.live.holder(run_id)
+        if holder is None or not who.sees(holder[0]):
+            await _run(sources, who, run_id)
         await sources.orders.cancel(who.viewer, run_id)
         return documents.Ordered(run_id=run_id)
 

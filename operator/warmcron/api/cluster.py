@@ -43,7 +43,7 @@ class Port:
         sources = Sources(
             live=hub.memory,
             reader=reader,
-            orders=KubeOrders(client=self._client, reader=reader),
+            orders=KubeOrders(client=self._client, reader=reader, holder=engine.task_of),
             guard=Callers(client=self._client, namespaces=lambda: {task.ref.namespace for task in engine.tasks}),
         )
         pages = dashboard(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from warmcron.core import times
-from warmcron.core.pool import Worker
+from warmcron.core.pool import NOT_HEARD, Worker
 from warmcron.core.tasks import Task, TaskSpec
 from warmcron.engine import Engine
 from warmcron.web.sources import Condition, Flag, TaskDetail, TaskRow, WorkerRow
@@ -71,6 +71,11 @@ class Memory:
         """Every worker, in any order."""
         workers = self._engine.pool.all()
         return [_worker(each) for each in workers if namespaces is None or each.pool.namespace in namespaces]
+
+    async def holder(self, run_id: str) -> tuple[str, str] | None:
+        """Namespace and name of the task whose run goes on or waits for its turn."""
+        task = self._engine.task_of(run_id)
+        return (task.namespace, task.name) if task else None
 
     async def _freshen(self) -> None:
         """Makes the rows of what has changed, together with whoever else is at it."""
@@ -173,7 +178,7 @@ def _worker(worker: Worker) -> WorkerRow:
         name=worker.name,
         uid=worker.uid,
         state=_state(worker),
-        reason=worker.reason or worker.busy_reason,
+        reason=worker.reason or worker.busy_reason or ("" if worker.heard or not worker.ready else NOT_HEARD),
         runs=tuple(sorted(worker.runs)),
         capacity=worker.concurrency,
         handlers=None if worker.handlers is None else tuple(sorted(worker.handlers)),

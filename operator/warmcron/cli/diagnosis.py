@@ -89,7 +89,7 @@ def _workers(task: TaskView, workers: Sequence[WorkerView], random: Random) -> I
 def _worker(view: WorkerView, key: PoolKey) -> Worker:
     worker = Worker(view.uid, view.name, key, Address("", 0), ready=view.state in ("Ready", "Busy"), reason=view.reason)
     worker.handlers = None if view.handlers is None else frozenset(view.handlers)
-    worker.concurrency = view.capacity or DEFAULT_CONCURRENCY
+    worker.heard, worker.concurrency = True, view.capacity or DEFAULT_CONCURRENCY
     worker.runs = {str(number) for number in range(view.runs or 0)}
     return worker
 

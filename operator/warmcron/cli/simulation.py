@@ -83,6 +83,7 @@ class _World:
         self._seen: set[str] = set()  # run ids that have a row
         self._queued: set[str] = set()
         self._worker = Worker("simulated", "simulated-worker", plan.spec.pool, Address("127.0.0.1", 1), ready=True)
+        self._worker.heard = True
         self._worker.concurrency = 1_000_000
         self._answers: list[tuple[float, int, str, int, runs.Event]] = []
         self._order = itertools.count()
@@ -220,6 +221,10 @@ class _World:
 
     def ignored(self, event: runs.Event) -> None:
         """Too late."""
+
+    def broke(self, task: TaskRef, error: Exception) -> None:  # noqa: ARG002 - the port's signature
+        """A simulation shows a fault of ours, it does not go on after it."""
+        raise error
 
     def skipped(self, task: Task, reason: str, count: int) -> None:
         """Ticks are not started: one row for each of them, though the operator keeps one record for all."""

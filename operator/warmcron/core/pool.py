@@ -14,6 +14,7 @@ DEFAULT_CONCURRENCY: Final = 100
 # A worker that refused a connection is left alone until its probe has had time to say what is wrong, or this long.
 SUSPECT_SECONDS: Final = 5.0
 UNKNOWN_HANDLER: Final = "handler not registered"
+NOT_HEARD: Final = "has not yet said what it can do"
 FAILED_HERE: Final = "an earlier attempt failed here"
 # Of how many pods it is said why they were passed over; for each of a thousand it would cost more than the run.
 PASSED_OVER_MAX: Final = 50
@@ -35,6 +36,7 @@ class Worker:
         started: when its container last started, as text: a change means that what ran in it is gone.
         ended: why its container ended before that, in the kubelet's word (`OOMKilled`, `Error`); empty if it never did.
         gone_after: when its pod is to be gone (epoch seconds); NEVER while nobody has deleted it.
+        heard: it has said what it can do, or was asked for long enough: before that it gets nothing.
         handlers: what it has registered; None while it has not said or cannot.
         plain: an HTTP endpoint without the SDK: it cannot say that it will report later, and is waited for.
         concurrency: how many runs it takes at once.
@@ -50,6 +52,7 @@ class Worker:
     ready: bool
     started: str = ""
     reason: str = ""
+    heard: bool = False
     handlers: frozenset[str] | None = None
     plain: bool = False
     concurrency: int = DEFAULT_CONCURRENCY
@@ -66,6 +69,8 @@ class Worker:
         restarted = bool(self.started and seen.started) and self.started != seen.started
         if self.ready != seen.ready:
             self.busy_until = 0.0
+        if restarted:
+            self.heard = False  # its code may be another one
         self.address, self.ready, self.reason = seen.address, seen.ready, seen.reason
         self.started, self.ended = seen.started or self.started, seen.ended
         self.gone_after = seen.gone_after
@@ -89,8 +94,8 @@ class NoWorker:
     """Nobody can take it.
 
     Attributes:
-        reason: `NoReadyWorker` (nobody is ready), `HandlerUnknown` (nobody who is ready has the handler) or
-            `WorkersBusy`.
+        reason: `NoReadyWorker` (nobody is ready), `HandlerUnknown` (nobody who is ready has the handler),
+            `WorkersStarting` (who is ready and might have it has not yet said so) or `WorkersBusy`.
         filtered: why pods of the pool were passed over, by pod name; of at most `PASSED_OVER_MAX`.
     """
 
@@ -199,11 +204,16 @@ class Pool:
         return Picked(worker, filtered)
 
     def everybody(self, key: PoolKey, *, handler: str) -> list[Worker] | NoWorker:
-        """Every ready worker that has the handler, by name; who is busy gets its part when it has room."""
+        """Every ready worker that has the handler, by name; who is busy gets its part when it has room.
+
+        It waits for those who have not yet said what they can do: a ready worker must not be left out.
+        """
         roster = self._pools.get(key)
         if roster is None:
             return NoWorker("NoReadyWorker", ())
         crews = roster.able(handler)
+        if roster.silent:
+            return NoWorker("WorkersStarting", self._passed_over(roster, handler, [], 0.0))
         if found := [worker for crew in crews for worker in crew]:
             return sorted(found, key=lambda worker: (worker.name, worker.uid))
         return NoWorker(_nobody(roster, crews), self._passed_over(roster, handler, [], 0.0))
@@ -230,6 +240,8 @@ class Pool:
         """Why a worker cannot take runs of this handler at all; empty if it can."""
         if not worker.ready or worker.address is None:
             return f"not ready: {worker.reason}" if worker.reason else "not ready"
+        if not worker.heard:
+            return NOT_HEARD
         if worker.handlers is not None and handler not in worker.handlers:
             return UNKNOWN_HANDLER
         return ""
@@ -237,7 +249,7 @@ class Pool:
     def _passed_over(
         self, roster: Roster, handler: str, shunned: list[Worker], now: float
     ) -> tuple[tuple[str, str], ...]:
-        unable = chain(roster.unready.values(), *roster.unable(handler))
+        unable = chain(roster.unready.values(), roster.silent.values(), *roster.unable(handler))
         busy = (worker for crew in roster.able(handler) for worker in crew.busy.values())
         found = chain(
             ((worker.name, self._unfit(worker, handler, now)) for worker in chain(unable, busy)),
@@ -250,4 +262,4 @@ def _nobody(roster: Roster, crews: list[Crew]) -> str:
     """Why nobody can take a run, in one word."""
     if not roster.ready:
         return "NoReadyWorker"
-    return "WorkersBusy" if crews else "HandlerUnknown"
+    return "WorkersBusy" if crews else "WorkersStarting" if roster.silent else "HandlerUnknown"

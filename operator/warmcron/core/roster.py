@@ -98,6 +98,7 @@ class Roster:
     def __init__(self) -> None:
         self.members: dict[str, Worker] = {}
         self.unready: dict[str, Worker] = {}
+        self.silent: dict[str, Worker] = {}  # ready, and not yet heard: nobody's crew
         self._crews: dict[Handlers, Crew] = {}
         self._places: dict[str, Crew] = {}  # of the ready ones: the crew each is in
         self._now = 0.0
@@ -126,17 +127,22 @@ class Roster:
         self._leave(uid)
         del self.members[uid]
         self.unready.pop(uid, None)
+        self.silent.pop(uid, None)
         self._homes.clear()
 
     def update(self, worker: "Worker") -> None:
         """Something about a worker has changed; one that is not here is none of ours."""
         if self.members.get(worker.uid) is not worker:
             return
-        if not worker.ready or worker.address is None:
-            self._leave(worker.uid)
-            self.unready[worker.uid] = worker
+        able = worker.ready and worker.address is not None
+        for apart, belongs in ((self.unready, not able), (self.silent, able and not worker.heard)):
+            if belongs:
+                self._leave(worker.uid)
+                apart[worker.uid] = worker
+            else:
+                apart.pop(worker.uid, None)
+        if not able or not worker.heard:
             return
-        self.unready.pop(worker.uid, None)
         crew = self._crews.get(worker.handlers)
         if crew is None:
             crew = self._crews[worker.handlers] = Crew(worker.handlers)

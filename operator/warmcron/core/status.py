@@ -19,6 +19,8 @@ UUID_TEXT: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # What the CRD's schema takes. `decide` never lets a task come near it.
 ACTIVE_LIMIT: Final = 256
 QUEUED: Final = "Queued"
+# The year 3000: no clock of ours has written a later time.
+LATEST: Final = 32_503_680_000
 SHARDS: Final = ("total", "succeeded", "failed")
 # The reason of `Ready` while ticks start.
 SCHEDULED: Final = "Scheduled"
@@ -217,10 +219,12 @@ def _time(instant: float | None) -> str | None:
 
 
 def _epoch(value: object) -> float | None:
+    """A time in a status; None for none of ours. What is near the end of all dates has no tick after it."""
     try:
-        return times.epoch(value) if isinstance(value, str) else None
-    except ValueError:
+        found = times.epoch(value) if isinstance(value, str) else -1.0
+    except (ValueError, OverflowError):
         return None
+    return found if 0 <= found < LATEST else None
 
 
 def _count(found: Json, key: str) -> int:

@@ -6,6 +6,7 @@ from warmcron.core import shards
 from warmcron.core.events import CancelAsked, Event
 from warmcron.core.pool import NoWorker, Pool, Worker
 from warmcron.core.run import Attempt, Run, State
+from warmcron.core.tasks import NEVER
 
 Known = dict[int, tuple[Attempt, Event]]
 
@@ -45,6 +46,7 @@ class Broadcasts:
         for part in shards.take_over(whole, found, ready, total=total, done=done, now=now):
             if part.shard and part.shard.index in found:
                 part.pod_name, part.pod_uid, part.started = part.shard.pod_name, part.shard.pod_uid, whole.started
+                part.attempt_deadline = now + spec.attempt_deadline if spec.attempt_deadline else NEVER
                 self._parts.adopt(part, known[part.shard.index][1])
             else:
                 self._parts.begin(part)

@@ -1,4 +1,4 @@
-"""Tasks and workers as they are seen, and terms of leadership: who leads decides what is due, everybody else watches.
+"""All tasks and workers as they are seen, and the loop that does what is due. Who leads decides, the others watch.
 
 `run()` is the only loop and holds the only timer. Everything happens on one event loop, so nothing is locked.
 """
@@ -8,15 +8,15 @@ from collections.abc import Iterable, Iterator
 from random import Random
 from typing import Final
 
-from warmcron.core import bookkeeping, decide, runs, status
+from warmcron.core import runs, status
 from warmcron.core.pool import Pool, Worker
-from warmcron.core.tasks import NEVER, PoolKey, Problem, Task, TaskRef, Tasks, TaskSpec, Trigger
-from warmcron.engine import takeover
+from warmcron.core.table import Tasks
+from warmcron.core.tasks import PoolKey, Problem, Task, TaskRef, TaskSpec, Trigger
 from warmcron.engine.fleet import Fleet
 from warmcron.engine.ports import Clock, Gate, IntentWriter, Journal, Observer, Recorder, Sender
 from warmcron.engine.runner import Runner
+from warmcron.engine.terms import Terms
 from warmcron.engine.ticks import Ticks
-from warmcron.spec.task import DeliveryPolicy
 from warmcron.workers.protocol import Abilities, Report
 
 # Tasks handled before the loop gives others a turn: a herd of 10,000 must not keep the lease from being renewed.
@@ -42,13 +42,8 @@ class Engine:
     ) -> None:
         self.tasks = Tasks()
         self.pool = Pool(random)
-        self._clock, self._gate = clock, gate
-        self._recorder, self._observer, self._journal = recorder, observer, journal
-        self._asking: set[PoolKey] = set()  # pools that have not yet told this leader what they have
-        self._opening: set[PoolKey] = set()  # pools that are being taken over
+        self._clock, self._gate, self._observer = clock, gate, observer
         self.busy = False  # more is due than one turn could decide
-        self._leading = False
-        self._term = 0
         self._wake = asyncio.Event()
         self._ticks = Ticks(
             tasks=self.tasks,
@@ -56,6 +51,7 @@ class Engine:
             recorder=recorder,
             observer=observer,
             journal=journal,
+            workers=self.pool.ready_count,
             on_scheduled=self._wake.set,
         )
         self.runner = self._ticks.runner = Runner(
@@ -71,13 +67,22 @@ class Engine:
             on_alarm=self._wake.set,
             on_ended=self._ticks.on_ended,
         )
+        self._terms = Terms(
+            tasks=self.tasks,
+            pool=self.pool,
+            ticks=self._ticks,
+            clock=clock,
+            recorder=recorder,
+            observer=observer,
+            journal=journal,
+        )
         self._fleet = Fleet(
             pool=self.pool,
             tasks=self.tasks,
             runner=self.runner,
             clock=clock,
             recorder=recorder,
-            opened=lambda key: self._leading and key not in self._asking,
+            opened=self._terms.heard,
         )
 
     # ---- what was seen ---------------------------------------------------------------------------------------
@@ -97,19 +102,18 @@ class Engine:
     ) -> None:
         """A ScheduledTask exists as described. `written` is its status: a leader believes only its own memory."""
         task = self.tasks.get(ref.uid)
-        if task is None or not self._opened(task):
+        if task is None or not self._terms.ours(task):
             self.tasks.forget(ref.uid)
             history = status.restore(written, created=created)
             task = Task(ref, generation, created, spec, problem, trigger, history, version, cancel)
             self.tasks.put(task)
-            if self._opened(task):
-                self._restore(task, ())
+            self._terms.see(task)
             return
         task.trigger, task.version, task.cancel = trigger, version, cancel
         if generation != task.generation:
-            self._edit(task, generation, spec, problem)
+            self._ticks.edit(task, generation, spec, problem)
         self._ticks.pull_trigger(task)
-        self._pull_cancel(task)
+        self._ticks.pull_cancel(task)
 
     def forget_task(self, uid: str) -> None:
         """The object is deleted: what runs is told to stop, and nothing is written about it any more."""
@@ -127,7 +131,7 @@ class Engine:
         self._fleet.gone(uid, reason)
 
     def set_abilities(self, uid: str, abilities: Abilities | None) -> None:
-        """What a worker says it can do; None for one that could not be asked."""
+        """What a worker says it can do, which it is sent nothing before; None for one that could not be asked."""
         self._fleet.can(uid, abilities)
 
     def on_event(self, about: runs.Attempt, event: runs.Event) -> None:
@@ -138,22 +142,37 @@ class Engine:
             return
         self.runner.feed(run, event)
 
+    # ---- orders ----------------------------------------------------------------------------------------------
+
+    def cancel(self, run_id: str) -> bool:
+        """Ends a run, whether it goes on or waits for its turn; False if there is none of that id."""
+        holder = self._holder(run_id)
+        return holder is not None and self._ticks.cancel(holder, run_id)
+
+    def task_of(self, run_id: str) -> TaskRef | None:
+        """The task of a run that goes on or waits for its turn; None if there is none of that id."""
+        holder = self._holder(run_id)
+        return holder.ref if holder else None
+
+    def _holder(self, run_id: str) -> Task | None:
+        if run := self.runner.runs.get(run_id):
+            return self.tasks.get(run.task.uid)
+        if self._terms.leading:
+            return next((task for task in self.tasks if any(each.run_id == run_id for each in task.queued)), None)
+        # A follower knows what the leader wrote.
+        return next((task for task in self.tasks if any(each.run_id == run_id for each in task.history.active)), None)
+
     # ---- leadership ------------------------------------------------------------------------------------------
 
     @property
     def settled(self) -> bool:
         """Whether we lead and have heard every pool out, so that a run we do not know is over."""
-        return self._leading and not self._asking and not self._opening
+        return self._terms.settled
 
     def lead(self) -> list[PoolKey]:
         """A term begins. Returns the pools to ask; until `open_pool`, the tasks of a pool start nothing."""
-        self._leading = True
-        self._asking = {worker.pool for worker in self.pool.all()} | self.tasks.pools()
-        for task in self.tasks:
-            if task.spec is None:
-                self._restore(task, ())
         self._wake.set()
-        return list(self._asking)
+        return self._terms.lead()
 
     def open_pool(self, key: PoolKey, reports: Iterable[Report]) -> None:
         """The workers of a pool have said what they have: take it over, then go on with the schedule."""
@@ -161,59 +180,21 @@ class Engine:
             pass
 
     def opening(self, key: PoolKey, reports: Iterable[Report]) -> Iterator[None]:
-        """`open_pool` in steps, between which others may have a turn: 10,000 tasks take half a second.
-
-        A crash before its end leaves runs on workers that nobody here knows of; the next leader asks again.
-        """
-        if not self._leading or key not in self._asking:
-            return
-        self._asking.discard(key)
-        self._opening.add(key)
-        known, term = takeover.by_task(reports), self._term
-        for number, task in enumerate(self.tasks.of_pool(key), 1):
-            if self.tasks.get(task.ref.uid) is task:
-                self._restore(task, known.get(task.ref.uid, []) + known.get("", []))
-            if number % SLICE == 0:
-                yield
-                if self._term != term:
-                    return
-        self._opening.discard(key)
+        """`open_pool` in steps, between which others may have a turn."""
+        return self._terms.opening(key, reports)
 
     def follow(self) -> None:
         """The term is over: everything that is not on the objects is the next leader's to find out."""
-        self._leading = False
-        self._term += 1
-        self._asking.clear()
-        self._opening.clear()
-        for task in self.tasks:
-            if task.active or task.queued:  # ours again, should nobody else lead before we do
-                task.history.active = takeover.hand_over(task, self._ticks.runs_of(task))
-        self.runner.clear()
-        for task in self.tasks:
-            task.active.clear()
-            task.queued.clear()
-            task.adopted = frozenset()
-            self.tasks.schedule(task, next_tick=None, due=NEVER)
+        self._terms.follow()
 
     def reread(self, uid: str, written: status.Json, version: str) -> None:
-        """The status that we took a task over from was not the last one: another leader wrote after it.
-
-        Under AtMostOnce what it decided is taken over again: in this term none of the task's runs was sent, for that
-        takes a write of ours, after which nobody else's succeeds. Under AtLeastOnce ours is the later word: runs may
-        have been sent and have ended since, and to decide their ticks again would start them again.
-        """
+        """The status that we took a task over from was not the last one: another leader wrote after it."""
         task = self.tasks.get(uid)
-        if task is None or not self._opened(task):
-            return
-        task.version = version
-        if task.spec is None or task.spec.delivery is not DeliveryPolicy.AT_MOST_ONCE:
-            return
-        for run in self._ticks.runs_of(task):
-            self.runner.drop(run)
-        task.active.clear()
-        task.queued.clear()
-        task.history = status.restore(written, created=task.created)
-        self._restore(task, ())
+        if task is not None and self._terms.ours(task):
+            task.version = version
+            self._terms.reread(task, written)
+
+    # ---- statuses --------------------------------------------------------------------------------------------
 
     def namespace_of(self, uid: str) -> str:
         """Where a task is; empty for one that is gone."""
@@ -223,7 +204,7 @@ class Engine:
     def status_of(self, uid: str) -> tuple[TaskRef, status.Json] | None:
         """What the status of a task should be now; None when the task is gone or not ours to speak of."""
         task = self.tasks.get(uid)
-        if task is None or not self._opened(task):
+        if task is None or not self._terms.ours(task):
             return None
         return task.ref, status.render(task, self._ticks.runs_of(task), epoch=self._gate.epoch)
 
@@ -237,12 +218,12 @@ class Engine:
         """Handles what is due, then sleeps until something is. Ends only by cancellation."""
         while True:
             self._wake.clear()
-            self.busy = self._leading and self._gate.may_send() and self.tick()
+            self.busy = self._terms.leading and self._gate.may_send() and self.tick()
             if self.busy:
                 await asyncio.sleep(0)
                 continue
             next_look = min(self.tasks.next_due(), self.runner.alarms.next())
-            pause = next_look - self._clock.now() if self._leading else SLEEP_SECONDS_MAX
+            pause = next_look - self._clock.now() if self._terms.leading else SLEEP_SECONDS_MAX
             try:
                 async with asyncio.timeout(min(max(pause, 0.0) + 0.0005, SLEEP_SECONDS_MAX)):
                     await self._wake.wait()
@@ -254,69 +235,12 @@ class Engine:
         now = self._clock.now()
         due = self.tasks.pop_due(now, SLICE)  # 1. which tasks are due
         for task in due:
-            self._ticks.look(task, now)  # 2. what becomes of their ticks; steps 3 to 6 are the runner's
+            self._look(task, now)  # 2. what becomes of their ticks; steps 3 to 6 are the runner's
         woken = self.runner.wake_due(now, SLICE)
         return len(due) == SLICE or woken == SLICE
 
-    # ---- tasks -----------------------------------------------------------------------------------------------
-
-    def _opened(self, task: Task) -> bool:
-        """Whether we lead and have heard the task's pool out."""
-        return self._leading and (task.spec is None or task.spec.pool not in self._asking)
-
-    def _edit(self, task: Task, generation: int, spec: TaskSpec | None, problem: Problem | None) -> None:
-        """The user changed the spec. Nothing that lies before the change is ever started because of it."""
-        now = self._clock.now()
-        old, was_idle = task.spec, task.idle
-        held_back = decide.outstanding(task, now)
-        if task.held:
-            task.history.consecutive_failures = 0
-        task.generation, task.problem = generation, problem
-        self.tasks.replace_spec(task, spec)
-        rescheduled = old is None or spec is None or old.schedule_text != spec.schedule_text
-        if held_back and (rescheduled or task.idle):
-            self._ticks.skip(task, held_back.tick, held_back.reason, held_back.count)
-            task.history.last_tick = held_back.tick
-        bookkeeping.settle(task, now, moved=was_idle and not task.idle, workers=self._workers_of(task))
-        self._ticks.settle(task, now)
-        self._recorder.note(task.ref.uid, urgent=True)
-
-    def _restore(self, task: Task, reports: Iterable[Report]) -> None:
-        """Takes a task over from its status and from what the workers say."""
-        now = self._clock.now()
-        history = task.history
-        if task.held and history.generation != task.generation:  # edited while nobody looked
-            history.consecutive_failures = 0
-        bookkeeping.settle(task, now, moved=history.idle and not task.idle, workers=self._workers_of(task))
-        for record in history.recent:
-            self._journal.recalled(task.ref, task.spec, record)
-        task.queued.extend(takeover.queue_of(task))
-        for found in takeover.runs_of(task, reports, now):
-            if found.run.key in self.runner.runs:
-                continue
-            task.active[found.run.id] = None
-            if found.shards is not None:
-                self.runner.adopt_shards(found.run, found.shards, total=found.total, done=found.done)
-            else:
-                worker = self.pool.get(found.run.pod_uid)
-                found.run.pod_name = worker.name if worker else found.run.pod_name
-                self.runner.adopt(found.run, found.event)
-        history.active = ()  # from here on the runner knows better
-        self._ticks.pull_trigger(task)
-        self._pull_cancel(task)
-        self._ticks.settle(task, now)
-        if task.adopted:
-            # Before anybody writes the status: a run that has ended already is not in it, and its tick must be behind
-            # the cursor, or the next leader would begin it once more.
+    def _look(self, task: Task, now: float) -> None:
+        try:
             self._ticks.look(task, now)
-        self._ticks.serve_queue(task, now)
-        self._recorder.note(task.ref.uid, urgent=True)
-
-    def _pull_cancel(self, task: Task) -> None:
-        """A run that somebody wants to end. The annotation stays; a run id never comes back."""
-        run = self.runner.runs.get(task.cancel)
-        if run and run.task.uid == task.ref.uid and run.state is not runs.State.CANCELLING:
-            self.runner.feed(run, runs.CancelAsked("CancelledByUser"))
-
-    def _workers_of(self, task: Task) -> int:
-        return self.pool.ready_count(task.spec.pool) if task.spec else 0
+        except Exception as error:  # noqa: BLE001 - one task that cannot be decided must not take all others with it
+            self._observer.broke(task.ref, error)

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from warmcron.core import bookkeeping
 from warmcron.core.pool import Pool, Worker
-from warmcron.core.tasks import PoolKey, Tasks
+from warmcron.core.table import Tasks
+from warmcron.core.tasks import PoolKey
 from warmcron.engine.ports import Clock, Recorder
 from warmcron.engine.runner import Runner
 from warmcron.workers.protocol import Abilities
@@ -58,13 +59,16 @@ class Fleet:
             self._changed(worker.pool)
 
     def can(self, uid: str, abilities: Abilities | None) -> None:
-        """What a worker says it can do; None for one that could not be asked."""
+        """What a worker says it can do; None for one that could not be asked, and is taken to have every handler."""
         worker = self._pool.get(uid)
-        if worker and abilities:
+        if worker is None:
+            return
+        worker.heard = True
+        if abilities:
             worker.handlers, worker.concurrency = abilities.handlers, abilities.concurrency
             worker.plain = abilities.handlers is None
-            self._pool.update(worker)
-            self._runner.serve_line(worker.pool)
+        self._pool.update(worker)
+        self._runner.serve_line(worker.pool)
 
     def _changed(self, key: PoolKey) -> None:
         """A pod of a pool came, went, or changed its readiness."""

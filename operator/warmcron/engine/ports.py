@@ -78,6 +78,9 @@ class Observer(Protocol):
     def ignored(self, event: runs.Event) -> None:
         """An answer or callback came too late, twice, or for a run that is not here."""
 
+    def broke(self, task: TaskRef, error: Exception) -> None:
+        """An error of ours that nobody expected: the task is left alone, the others go on."""
+
 
 class Journal(Protocol):
     """Is told what happens to runs, for whoever asks later. Returns at once, raises nothing, decides nothing."""

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import Final
 
@@ -13,10 +14,10 @@ from warmcron.core.pool import NoWorker, Picked, Pool, Worker
 from warmcron.core.tasks import NEVER, PoolKey, RunRecord
 from warmcron.engine.alarms import Alarms
 from warmcron.engine.broadcasts import Broadcasts, Known
+from warmcron.engine.choice import choose, look_again
 from warmcron.engine.intents import IntentLine
 from warmcron.engine.lines import Lines
 from warmcron.engine.ports import Clock, Gate, IntentWriter, Journal, Observer, Recorder, Sender
-from warmcron.spec.task import RoutingPolicy
 
 # How soon a run is tried again that could not be sent because our term was in doubt.
 SHUT_SECONDS: Final = 0.2
@@ -76,7 +77,7 @@ class Runner:
             self.feed(run, event)
         else:
             run.wake = self._clock.now() + runs.ASK_SECONDS_MAX
-            self._ask(run, worker, fence=True)
+            self._tell(run, worker, partial(self._sender.ask, fence=True))
 
     def adopt_shards(self, whole: runs.Run, known: Known, *, total: int, done: int) -> None:
         """Takes over a run that every worker got, with what each says of its shard."""
@@ -92,6 +93,10 @@ class Runner:
         self._leave_lines(run)
         if worker := self._pool.get(run.pod_uid):
             self._pool.release(worker, run.key)
+
+    def call_off(self, run: runs.Run, reason: str) -> None:
+        """A run that never began is over: it waited for its turn when somebody ended it."""
+        self._end(run, runs.End(runs.Outcome.CANCELLED, reason), self._clock.now())
 
     def waiting(self) -> dict[PoolKey, int]:
         """How many runs wait for a worker, by pool."""
@@ -174,9 +179,9 @@ class Runner:
             case runs.Wait():
                 self._sleep(run, run.wake)
             case runs.Ask(fence):
-                self._ask(run, worker, fence=fence)
+                self._tell(run, worker, partial(self._sender.ask, fence=fence))
             case runs.Cancel():
-                self._cancel(run, worker)
+                self._tell(run, worker, self._sender.cancel)
             case runs.End():
                 self._end(run, step, now)
 
@@ -193,7 +198,7 @@ class Runner:
             self._intent_line.wait(run)
             self._sleep(run, NEVER)
             return
-        match self._choose(run, now):  # 3. who runs it
+        match choose(self._pool, run, now):  # 3. who runs it
             case NoWorker(reason):
                 self._wait_for_worker(run, reason, now)
             case list(workers):
@@ -209,21 +214,6 @@ class Runner:
                     self.feed(run, runs.Chosen(worker.name, worker.uid))
                 else:
                     self._deliver(run, worker, now)
-
-    def _choose(self, run: runs.Run, now: float) -> Picked | NoWorker | list[Worker]:
-        spec = run.spec
-        if run.shard:
-            return self._pool.pick_one(run.shard.pod_uid, handler=spec.handler, now=now)
-        if spec.routing is RoutingPolicy.BROADCAST:
-            return self._pool.everybody(spec.pool, handler=spec.handler)
-        return self._pool.pick(
-            spec.pool,
-            routing=spec.routing,
-            routing_key=spec.routing_key or f"{run.task.namespace}/{run.task.name}",
-            handler=spec.handler,
-            avoid=frozenset(run.tried),
-            now=now,
-        )
 
     def _deliver(self, run: runs.Run, worker: Worker | None, now: float) -> None:
         if worker is None or worker.address is None:
@@ -248,28 +238,18 @@ class Runner:
         if end := run.given_up(reason):
             self._end(run, end, now)
             return
-        spec = run.spec
         run.reason = reason
         self._note(run)
         self._lines.put(run)
-        until = [self._pool.next_rested(spec.pool, now)]
-        if run.started is None and spec.starting_deadline is not None:
-            until.append(run.scheduled + spec.starting_deadline + 0.001)
-        self._sleep(run, min(until))
+        self._sleep(run, look_again(self._pool, run, now))
 
-    def _ask(self, run: runs.Run, worker: Worker | None, *, fence: bool) -> None:
+    def _tell(self, run: runs.Run, worker: Worker | None, tell: Callable[[runs.Run, Worker], None]) -> None:
+        """Asks the run's worker, or tells it to stop; a worker that is gone has the run no more."""
         if worker is None or worker.address is None:
             self.feed(run, runs.WorkerLost("PodGone"))
             return
         self._sleep(run, run.wake)
-        self._sender.ask(run, worker, fence=fence)
-
-    def _cancel(self, run: runs.Run, worker: Worker | None) -> None:
-        if worker is None or worker.address is None:
-            self.feed(run, runs.WorkerLost("PodGone"))
-            return
-        self._sleep(run, run.wake)
-        self._sender.cancel(run, worker)
+        tell(run, worker)
 
     def _end(self, run: runs.Run, end: runs.End, now: float) -> None:
         """6. A run is over: whoever waited for its worker goes on, and its task hears of it."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from warmcron.core import runs, shards, status
-from warmcron.core.tasks import ActiveRecord, Task, TaskSpec, Ticket, manual_run_id, tick_run_id
+from warmcron.core.tasks import NEVER, ActiveRecord, Task, TaskSpec, Ticket, manual_run_id, tick_run_id
 from warmcron.workers.protocol import Report
 
 
@@ -135,6 +135,9 @@ def _latest(reports: Iterable[Report]) -> dict[str, Report]:
 def _run(task: Task, spec: TaskSpec, record: ActiveRecord, report: Report | None, now: float) -> runs.Run:
     began = record.started if record.started is not None else now
     attempt = max(record.attempt, report.attempt if report else 1)
+    pod_uid = report.pod_uid if report else record.pod_uid
+    # Nobody wrote down when a later attempt was sent: it gets no more than its whole time from now.
+    ends = (began if attempt == 1 else now) + spec.attempt_deadline if spec.attempt_deadline and pod_uid else NEVER
     return runs.Run(
         id=record.run_id,
         task=task.ref,
@@ -148,7 +151,8 @@ def _run(task: Task, spec: TaskSpec, record: ActiveRecord, report: Report | None
         # Nobody wrote down why earlier attempts ended; counted as failures they cost at most a retry too many.
         failures=min(attempt - 1, spec.backoff_limit),
         pod_name=record.pod_name,
-        pod_uid=report.pod_uid if report else record.pod_uid,
+        attempt_deadline=ends,
+        pod_uid=pod_uid,
         started=record.started,
     )
 

@@ -1,22 +1,27 @@
 """What becomes of each task's ticks: decided, begun, queued or skipped, and counted when their runs have ended."""
 
 from collections.abc import Callable
+from typing import Final
 
 from warmcron.core import bookkeeping, decide, runs
 from warmcron.core.decide import Reason
-from warmcron.core.tasks import RunRecord, Task, Tasks, Ticket, manual_run_id, tick_run_id
+from warmcron.core.table import Tasks
+from warmcron.core.tasks import PoolKey, Problem, RunRecord, Task, TaskSpec, Ticket, manual_run_id, tick_run_id
 from warmcron.engine.ports import Clock, Journal, Observer, Recorder
 from warmcron.engine.runner import Runner
+
+CANCELLED: Final = "CancelledByUser"
 
 
 class Ticks:
     """The schedule of every task, between the clock and the runner.
 
     Args:
+        workers: how many workers of a pool are ready.
         on_scheduled: some task is due at another time than before.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it is wired to, each by name
         self,
         *,
         tasks: Tasks,
@@ -24,9 +29,10 @@ class Ticks:
         recorder: Recorder,
         observer: Observer,
         journal: Journal,
+        workers: Callable[[PoolKey], int],
         on_scheduled: Callable[[], None],
     ) -> None:
-        self._tasks = tasks
+        self._tasks, self._workers = tasks, workers
         self._clock, self._recorder, self._observer, self._journal = clock, recorder, observer, journal
         self._on_scheduled = on_scheduled
         self.runner: Runner  # given once, right after both are made: each needs the other
@@ -67,8 +73,7 @@ class Ticks:
             case decide.Replace():  # the newest waits for the runs before it to end, and they are told to
                 self._give_up_queue(task, Reason.REPLACED)
                 task.queued.append(ticket)
-                for run in self.runs_of(task):
-                    self.runner.feed(run, runs.CancelAsked(Reason.REPLACED))
+                self.stop(task, Reason.REPLACED)
 
     def skip(self, task: Task, tick: int, reason: str, count: int = 1, *, ticket: Ticket | None = None) -> None:
         """Ticks end without a run, and not without a word."""
@@ -94,6 +99,48 @@ class Ticks:
             self.skip(task, ticket.tick, decision.reason, ticket=ticket)
             return
         self.admit(task, decision, ticket, now)
+
+    def pull_cancel(self, task: Task) -> None:
+        """A run that somebody wants to end. The annotation stays; a run id never comes back."""
+        if task.cancel:
+            self.cancel(task, task.cancel)
+
+    def cancel(self, task: Task, run_id: str) -> bool:
+        """Ends a run of the task, whether it goes on or waits for its turn; False if it has none of that id."""
+        if run_id in task.active and (run := self.runner.runs.get(run_id)):
+            if run.state is not runs.State.CANCELLING:
+                self.runner.feed(run, runs.CancelAsked(CANCELLED))
+            return True
+        ticket = next((ticket for ticket in task.queued if ticket.run_id == run_id), None)
+        if ticket is None or task.spec is None:
+            return False
+        task.queued.remove(ticket)
+        self.runner.call_off(_run(task, task.spec, ticket, self._clock.now()), CANCELLED)
+        return True
+
+    def stop(self, task: Task, reason: str) -> None:
+        """Every run of the task that goes on is told to stop."""
+        for run in self.runs_of(task):
+            if run.state is not runs.State.CANCELLING:
+                self.runner.feed(run, runs.CancelAsked(reason))
+
+    def edit(self, task: Task, generation: int, spec: TaskSpec | None, problem: Problem | None) -> None:
+        """The user changed the spec. Nothing that lies before the change is ever started because of it."""
+        now = self._clock.now()
+        old, was_idle = task.spec, task.idle
+        held_back = decide.outstanding(task, now)
+        if task.held:
+            task.history.consecutive_failures = 0
+        task.generation, task.problem = generation, problem
+        self._tasks.replace_spec(task, spec)
+        rescheduled = old is None or spec is None or old.schedule_text != spec.schedule_text
+        if held_back and (rescheduled or task.idle):
+            self.skip(task, held_back.tick, held_back.reason, held_back.count)
+            task.history.last_tick = held_back.tick
+        workers = self._workers(spec.pool) if spec else 0
+        bookkeeping.settle(task, now, moved=was_idle and not task.idle, workers=workers)
+        self.settle(task, now)
+        self._recorder.note(task.ref.uid, urgent=True)
 
     def settle(self, task: Task, now: float) -> None:
         """The task starts no ticks any more, for now: those that wait in its queue are not started either.
@@ -126,9 +173,11 @@ class Ticks:
         if task.serving:
             return
         task.serving = True
-        while task.queued and not task.active and task.spec is not None:
-            self._begin(task, task.queued.pop(0), now)
-        task.serving = False
+        try:
+            while task.queued and not task.active and task.spec is not None:
+                self._begin(task, task.queued.pop(0), now)
+        finally:
+            task.serving = False
 
     def runs_of(self, task: Task) -> list[runs.Run]:
         """The runs of a task that go on, the oldest first."""
@@ -139,18 +188,7 @@ class Ticks:
         if task.spec is None or ticket.run_id in self.runner.runs:
             return
         task.active[ticket.run_id] = None
-        self.runner.begin(
-            runs.Run(
-                id=ticket.run_id,
-                task=task.ref,
-                spec=task.spec,
-                trigger=ticket.trigger,
-                scheduled=ticket.tick,
-                created=now,
-                deadline=now + task.spec.active_deadline,
-                payload=ticket.payload,
-            )
-        )
+        self.runner.begin(_run(task, task.spec, ticket, now))
 
     def _give_up_queue(self, task: Task, reason: str, *, keep_manual: bool = False) -> None:
         kept = [ticket for ticket in task.queued if keep_manual and ticket.trigger != "Schedule"]
@@ -159,3 +197,16 @@ class Ticks:
         task.queued.extend(kept)
         for ticket in given_up:
             self.skip(task, ticket.tick, reason, ticket=ticket)
+
+
+def _run(task: Task, spec: TaskSpec, ticket: Ticket, now: float) -> runs.Run:
+    return runs.Run(
+        id=ticket.run_id,
+        task=task.ref,
+        spec=spec,
+        trigger=ticket.trigger,
+        scheduled=ticket.tick,
+        created=now,
+        deadline=now + spec.active_deadline,
+        payload=ticket.payload,
+    )

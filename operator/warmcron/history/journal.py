@@ -103,12 +103,13 @@ class Journal:
 
     def ended(self, run: runs.Run, record: RunRecord, now: float) -> None:  # noqa: ARG002 - the port's signature
         """A run is over."""
-        attempt = self._open.pop(run.key, None)
-        if attempt is not None and attempt.ended is None:
-            attempt.ended, attempt.reason = now, attempt.reason or run.reason
-            self._put_attempt(attempt)
-        if run.shard is None:  # a shard is an attempt of its run
-            self._put_run(run.id, rows.Note(run, now, self._said.pop(run.id, None)))
+        parts = run.parts.total if run.parts else 0  # each is an attempt of its run, under a key of its own
+        for key in [f"{run.id}#{index}" for index in range(parts)] or [run.key]:
+            attempt = self._open.pop(key, None)
+            if attempt is not None and attempt.ended is None:
+                attempt.ended, attempt.reason = now, attempt.reason or run.reason
+                self._put_attempt(attempt)
+        self._put_run(run.id, rows.Note(run, now, self._said.pop(run.id, None)))
 
     def skipped(self, task: TaskRef, spec: TaskSpec | None, record: RunRecord, count: int, now: float) -> None:
         """`count` ticks up to the record's were not started."""
@@ -146,6 +147,8 @@ class Journal:
 
     def progress(self, run: runs.Run, fraction: float, text: str) -> None:
         """How far a handler says it is."""
+        if run.shard:  # many workers say it of themselves, and none of the whole
+            return
         said = self._said.setdefault(run.id, Said())
         said.progress, said.progress_text = fraction, text
         self.changed(run)
@@ -153,7 +156,11 @@ class Journal:
     def finished(self, run: runs.Run, *, result: Any, error: dict[str, Any] | None) -> None:
         """What an attempt returned or how it failed; said before the engine hears that it has ended."""
         said = self._said.setdefault(run.id, Said())
-        said.result, said.error = result, error
+        if run.shard:
+            said.add(run.shard.pod_name, result)
+            said.error = error or said.error
+        else:
+            said.result, said.error = result, error
         if attempt := self._open.get(run.key):
             attempt.error = error
 

@@ -91,13 +91,15 @@ class LogRow:
     level: str = ""
 
 
-def line_seq(attempt: int, event: int, index: int) -> int:
-    """The `seq` of a line: its attempt, the number of the worker's event that brought it, its place in there.
+def line_seq(attempt: int, event: int, index: int, *, shard: int = 0) -> int:
+    """The `seq` of a line: attempt, shard, the number of the worker's event that brought it, its place in there.
 
     Every replica and every repetition of the event gives the line the same number, so that a line is kept once. It
-    fits the 53 bits that JSON readers keep exactly: 111 attempts, ten digits of events, 1,000 lines in each.
+    fits the 53 bits that JSON readers keep exactly: 900 attempts, 10,000 shards with six digits of events each (without
+    shards, ten digits), 1,000 lines in each event. The lines of a broadcast are in the order of its shards.
     """
-    return attempt * 10**13 + min(event, 10**10 - 1) * 1000 + index
+    numbered = shard * 10**6 + min(event, 10**6 - 1) if shard else min(event, 10**10 - 1)
+    return attempt * 10**13 + numbered * 1000 + index
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """What the engine knows of a run, as the rows that history keeps. Pure; made when rows are written, not before."""
 
+import json
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -22,6 +23,9 @@ ANSWERS: Final = (
 )
 # Events after which the attempt may still go on.
 OPEN: Final = (runs.Accepted, runs.NoAnswer)
+# Characters of JSON that the results of all shards of a run may have together.
+SHARD_RESULTS: Final = 64 * 1024
+MORE: Final = "…"  # no pod's name
 # Of the pods that were passed over, at most so many are kept with an attempt.
 FILTERED_KEPT: Final = 50
 
@@ -34,6 +38,16 @@ class Said:
     progress_text: str = ""
     result: Any = None
     error: dict[str, Any] | None = None
+    size: int = 0  # of the results of shards, in characters of JSON
+
+    def add(self, pod_name: str, result: Any) -> None:
+        """What one worker returned of a run that every worker got: kept by the pod's name, as many as fit."""
+        if result is None:
+            return
+        self.size += len(json.dumps(result))
+        fits = self.size <= SHARD_RESULTS
+        self.result = self.result or {}
+        self.result |= {pod_name: result} if fits else {MORE: f"not kept: over {SHARD_RESULTS} bytes together"}
 
 
 class Note(NamedTuple):
@@ -98,14 +112,14 @@ def run_row(note: Note | RunRow) -> RunRow:
         scheduled=float(run.scheduled),
         state=state(run),
         reason="" if succeeded else run.reason,
-        attempts=run.attempt if run.started is not None else 0,
+        attempts=run.parts.attempts if run.parts else run.attempt if run.started is not None else 0,
         pod_name=run.pod_name,
         started=run.started,
         finished=finished,
         trace_id=trace_id(run.id),
         progress=said.progress if said else None,
         progress_text=said.progress_text if said else "",
-        result=said.result if said and succeeded else None,
+        result=said.result if said and (succeeded or run.parts) else None,
         error=said.error if said and not succeeded else None,
     )
 

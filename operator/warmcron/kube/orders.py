@@ -3,10 +3,11 @@
 import json
 import secrets
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 from warmcron.core import times
-from warmcron.core.tasks import manual_run_id
+from warmcron.core.tasks import TaskRef, manual_run_id
 from warmcron.errors import KubeError
 from warmcron.history.model import Reader
 from warmcron.kube import paths
@@ -31,10 +32,11 @@ class KubeOrders:
     Args:
         client: a client of nobody's.
         reader: says which task a run is of.
+        holder: the task of a run that goes on or waits, which the history may not have yet; None if there is none.
     """
 
-    def __init__(self, *, client: KubeClient, reader: Reader) -> None:
-        self._client, self._reader = client, reader
+    def __init__(self, *, client: KubeClient, reader: Reader, holder: Callable[[str], TaskRef | None]) -> None:
+        self._client, self._reader, self._holder = client, reader, holder
 
     async def trigger(self, viewer: Viewer, namespace: str, name: str, *, payload: Json | None) -> str:
         """Runs a task now; returns the id that the run will have."""
@@ -54,6 +56,9 @@ class KubeOrders:
 
     async def cancel(self, viewer: Viewer, run_id: str) -> None:
         """Tells the run to stop."""
+        if task := self._holder(run_id):
+            await self._annotate(viewer, task.namespace, task.name, {CANCEL_ANNOTATION: run_id})
+            return
         run = await self._reader.run(run_id)
         if run is None:
             raise OrderError(f"run {run_id} is not known", status=404)

@@ -48,6 +48,7 @@ class Reflector:
         self._apply, self._forget = apply, forget
         self._known: dict[str, str] = {}  # uid -> resourceVersion
         self._afresh = False
+        self._readers: list[asyncio.Future[None]] = []  # who waits for a list that begins after they asked
         self._watching: asyncio.Task[str] | None = None
         self.synced = asyncio.Event()
 
@@ -57,12 +58,23 @@ class Reflector:
         if self._watching:
             self._watching.cancel()
 
+    async def reread(self) -> None:
+        """Lists once more. When it returns, nothing that has been told is older than the call.
+
+        A watch says nothing of how far behind it is; one whose server is gone is noticed after a minute of silence.
+        """
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._readers.append(done)
+        if self._watching:
+            self._watching.cancel()
+        await done
+
     async def run(self) -> None:
         """Lists and watches until cancelled. An API server that is away is asked again, with growing pauses."""
         version, failures = "", 0
         while True:
             try:
-                if self._afresh or not version:
+                while self._wanted or not version:
                     version = await self._list()
                     self.synced.set()
                 version = await self._interruptible(version)
@@ -77,13 +89,18 @@ class Reflector:
                 pause = min(0.2 * 2**failures, PAUSE_SECONDS_MAX) * self._random.uniform(0.5, 1.0)
                 await asyncio.sleep(pause)
 
+    @property
+    def _wanted(self) -> bool:
+        """Whether somebody waits for a list; it may be asked for during one."""
+        return self._afresh or bool(self._readers)
+
     async def _interruptible(self, version: str) -> str:
-        """A watch that `refresh` can end without ending us."""
+        """A watch that `refresh` and `reread` can end without ending us."""
         self._watching = asyncio.create_task(self._watch(version))
         try:
             return await self._watching
         except asyncio.CancelledError:
-            if self._afresh and self._watching.cancelled() and not _cancelling():
+            if self._wanted and self._watching.cancelled() and not _cancelling():
                 return version
             self._watching.cancel()
             raise
@@ -96,6 +113,7 @@ class Reflector:
         A list that breaks off has told what exists and nothing of what does not: it is begun again.
         """
         afresh, self._afresh = self._afresh, False
+        readers, self._readers = self._readers, []
         missing = set(self._known)
         version = ""
         try:
@@ -109,10 +127,14 @@ class Reflector:
                     await asyncio.sleep(0)
         except BaseException:
             self._afresh = self._afresh or afresh
+            self._readers += readers
             raise
         for uid in missing:
             del self._known[uid]
             self._forget({"metadata": {"uid": uid}})
+        for reader in readers:
+            if not reader.done():
+                reader.set_result(None)
         return version
 
     async def _watch(self, version: str) -> str:

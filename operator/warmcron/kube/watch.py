@@ -150,6 +150,10 @@ class Sync:
         for reflector in self._tasks:
             reflector.refresh()
 
+    async def reread_tasks(self) -> None:
+        """Lists all tasks once more; when it returns, none is known as it was before the call."""
+        await asyncio.gather(*(reflector.reread() for reflector in self._tasks))
+
     async def _compare_pods(self) -> None:
         """Lists and compares at once, then every so often and soon after each relist of kopf's."""
         while True:

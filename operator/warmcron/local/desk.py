@@ -5,7 +5,7 @@ import secrets
 import time
 from typing import Any, Final
 
-from warmcron.core import runs, times
+from warmcron.core import times
 from warmcron.core.tasks import manual_run_id
 from warmcron.engine import Engine
 from warmcron.history.model import Reader
@@ -71,11 +71,8 @@ class Desk:
 
     async def cancel(self, viewer: Viewer, run_id: str) -> None:  # noqa: ARG002
         """Tells the run to stop."""
-        run = self._engine.runner.runs.get(run_id)
-        if run is None:
+        if not self._engine.cancel(run_id):
             raise OrderError(f"run {run_id} is over, or not known", status=409)
-        if run.state is not runs.State.CANCELLING:
-            self._engine.runner.feed(run, runs.CancelAsked("CancelledByUser"))
 
     async def retry(self, viewer: Viewer, run_id: str) -> str:
         """Runs the run's task once more, with the task's payload as it is now; returns the new run's id."""

@@ -142,6 +142,9 @@ class Live(Protocol):
     async def workers(self, namespaces: tuple[str, ...] | None) -> Sequence[WorkerRow]:
         """Every worker, in any order."""
 
+    async def holder(self, run_id: str) -> tuple[str, str] | None:
+        """Namespace and name of the task whose run goes on or waits for its turn; None if there is none."""
+
 
 class Viewer(Protocol):
     """Who looks."""

@@ -122,11 +122,11 @@ class Callbacks:
             case "Started":
                 self._inbox.on_event(about, runs.Accepted())
             case "Log":
-                self._reports.lines(about.run_id, about.number, number, event.get("lines"))
+                self._reports.lines(about, number, event.get("lines"))
             case "Progress":
-                self._reports.progress(about.run_id, about.number, event)
+                self._reports.progress(about, event)
             case "Finished":
-                self._reports.finished(about.run_id, about.number, event)
+                self._reports.finished(about, event)
                 self._inbox.on_event(about, protocol.finished(str(event.get("outcome")), event))
 
     def _remember(self, about: runs.Attempt, last: int) -> None:

@@ -150,8 +150,8 @@ class Dispatcher:
             if reply.status == protocol.OK and any(word in reply.body for word in SAYING):
                 # Parsed again only where it is worth it.
                 found = protocol.parse(reply.body) or {}
-                self._reports.lines(about.run_id, about.number, 0, found.get("log"))
-                self._reports.finished(about.run_id, about.number, found)
+                self._reports.lines(about, 0, found.get("log"))
+                self._reports.finished(about, found)
         elif not reply.unsent:
             # Only what certainly never left may go elsewhere at once; of all else nobody knows what became.
             event = runs.NoAnswer(reply.reason)
@@ -166,7 +166,7 @@ class Dispatcher:
         answer = await self._ask(call, body=body)
         event = _state(answer)
         if isinstance(event, runs.Finished) and isinstance(answer, Answer):
-            self._reports.finished(about.run_id, about.number, protocol.parse(answer.body) or {})
+            self._reports.finished(about, protocol.parse(answer.body) or {})
         self._answer(about, event)
 
     def _answer(self, about: runs.Attempt, event: runs.Event) -> None:

@@ -185,17 +185,21 @@ def _shard(found: object) -> tuple[int, int] | None:
 
 
 def read_abilities(status: int, body: bytes) -> Abilities | None:
-    """The answer of GET /api/task/handlers: 404 is that of a plain endpoint; None for one that makes no sense."""
-    if status in NO_SUCH_PATH:
+    """The answer of GET /api/task/handlers; None for one that says to ask again.
+
+    404 is that of a plain endpoint, and so is 200 with anything else than a list of handlers: some answer every path.
+    """
+    found = parse(body) or {}
+    plain = status == OK and not isinstance(found.get("handlers"), list)
+    if plain or status in NO_SUCH_PATH:
         return Abilities(None, DEFAULT_CONCURRENCY)
-    found = parse(body)
-    if status != OK or not found or not isinstance(found.get("handlers"), list):
+    if status != OK:
         return None
     handlers = frozenset(name for name in found["handlers"] if isinstance(name, str))
     concurrency = found.get("concurrency")
     if not isinstance(concurrency, int):
         concurrency = 1
-    return Abilities(handlers, min(max(concurrency, 1), MAX_CONCURRENCY)) if handlers else None
+    return Abilities(handlers, min(max(concurrency, 1), MAX_CONCURRENCY))
 
 
 def parse(body: bytes) -> Json | None:

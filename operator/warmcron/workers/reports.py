@@ -45,25 +45,26 @@ class Reports:
     """Reads reports and hands them on.
 
     Args:
-        find: the run of that id, if it goes on.
+        find: the run, or the shard of one, that an attempt is the present one of; None if there is none.
         echo: whether log lines go to the operator's log as well.
     """
 
     archive: Archive
-    find: Callable[[str], runs.Run | None]
+    find: Callable[[runs.Attempt], runs.Run | None]
     now: Callable[[], float]
     echo: bool = True
 
-    def lines(self, run_id: str, attempt: int, event: int, found: object) -> None:
+    def lines(self, about: runs.Attempt, event: int, found: object) -> None:
         """The lines of one event; `event` is the worker's number for it, 0 for those in an answer."""
-        rows = []
+        run, rows = self.find(about), []
+        shard = run.shard.index if run and run.shard else 0
         for index, line in enumerate(found[:LINES] if isinstance(found, list) else ()):
             if not isinstance(line, dict) or not isinstance(line.get("text"), str):
                 continue
             row = LogRow(
-                run_id=run_id,
-                attempt=attempt,
-                seq=line_seq(attempt, event, index),
+                run_id=about.run_id,
+                attempt=about.number,
+                seq=line_seq(about.number, event, index, shard=shard),
                 time=self._time(line.get("time")),
                 stream=clean(line.get("stream"), 16),
                 text=clean(line["text"], LINE_LIMIT),
@@ -71,20 +72,19 @@ class Reports:
             )
             rows.append(row)
             if self.echo:
-                log.info("task output", run_id=run_id, stream=row.stream, text=row.text)
+                log.info("task output", run_id=about.run_id, stream=row.stream, text=row.text)
         if rows:
             self.archive.lines(rows)
 
-    def progress(self, run_id: str, attempt: int, event: Json) -> None:
+    def progress(self, about: runs.Attempt, event: Json) -> None:
         """How far the handler says it is: `fraction` from 0 to 1, and a text."""
-        run, fraction = self.find(run_id), event.get("fraction")
-        if run and run.attempt == attempt and isinstance(fraction, int | float) and 0 <= fraction <= 1:
+        run, fraction = self.find(about), event.get("fraction")
+        if run and isinstance(fraction, int | float) and 0 <= fraction <= 1:
             self.archive.progress(run, float(fraction), clean(event.get("text"), TEXT_LIMIT))
 
-    def finished(self, run_id: str, attempt: int, document: Json) -> None:
+    def finished(self, about: runs.Attempt, document: Json) -> None:
         """How an attempt ended: the `result` and `error` of a Finished event or of an answer."""
-        run = self.find(run_id)
-        if run and run.attempt == attempt:
+        if run := self.find(about):
             self.archive.finished(run, result=_result(document.get("result")), error=_error(document.get("error")))
 
     def _time(self, value: object) -> float:

@@ -16,6 +16,7 @@ KEY = PoolKey("ns", "p")
 
 def worker(name: str, *, ready: bool = True, **changes: object) -> Worker:
     found = Worker(f"uid-{name}", name, KEY, Address("10.0.0.1", 8080), ready, handlers=frozenset({"h"}), concurrency=2)
+    found.heard = True
     for field, value in changes.items():
         setattr(found, field, value)
     return found

@@ -6,7 +6,17 @@ from random import Random
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from warmcron.core.pool import FAILED_HERE, PASSED_OVER_MAX, UNKNOWN_HANDLER, Address, NoWorker, Picked, Pool, Worker
+from warmcron.core.pool import (
+    FAILED_HERE,
+    NOT_HEARD,
+    PASSED_OVER_MAX,
+    UNKNOWN_HANDLER,
+    Address,
+    NoWorker,
+    Picked,
+    Pool,
+    Worker,
+)
 from warmcron.core.tasks import NEVER, PoolKey
 from warmcron.spec.task import RoutingPolicy
 
@@ -29,6 +39,8 @@ class Plain:
     def why_not(worker: Worker, handler: str, now: float) -> str:
         if not worker.ready:
             return "not ready"
+        if not worker.heard:
+            return NOT_HEARD
         if worker.handlers is not None and handler not in worker.handlers:
             return UNKNOWN_HANDLER
         if worker.busy_until > now:
@@ -60,10 +72,11 @@ class Choice(RuleBasedStateMachine):
     def worker(self, uid: str) -> Worker | None:
         return self.plain.members.get(uid)
 
-    @rule(uid=uids, ready=st.booleans(), handlers=handler_sets, concurrency=st.integers(1, 3))
-    def come(self, uid: str, ready: bool, handlers: frozenset[str] | None, concurrency: int) -> None:
+    @rule(uid=uids, ready=st.booleans(), heard=st.booleans(), handlers=handler_sets, concurrency=st.integers(1, 3))
+    def come(self, uid: str, ready: bool, heard: bool, handlers: frozenset[str] | None, concurrency: int) -> None:
         if uid not in self.plain.members:
             found = Worker(uid, uid, KEY, Address("10.0.0.1", 1), ready, handlers=handlers, concurrency=concurrency)
+            found.heard = heard
             self.plain.members[uid] = found
             self.pool.put(found)
 
@@ -82,7 +95,14 @@ class Choice(RuleBasedStateMachine):
     @rule(uid=uids, handlers=handler_sets, concurrency=st.integers(0, 3))
     def can(self, uid: str, handlers: frozenset[str] | None, concurrency: int) -> None:
         if worker := self.worker(uid):
-            worker.handlers, worker.concurrency = handlers, concurrency
+            worker.handlers, worker.concurrency, worker.heard = handlers, concurrency, True
+            self.pool.update(worker)
+
+    @rule(uid=uids, start=st.sampled_from(["t1", "t2"]))
+    def start_anew(self, uid: str, start: str) -> None:
+        if worker := self.worker(uid):
+            anew = worker.see(Worker(uid, uid, KEY, worker.address, worker.ready, started=start))
+            assert not (anew and worker.heard)
             self.pool.update(worker)
 
     @rule(uid=uids, seconds=st.integers(1, 5))
@@ -114,8 +134,10 @@ class Choice(RuleBasedStateMachine):
         choice = self.pool.pick(KEY, routing=routing, routing_key=key, handler=handler, avoid=avoid, now=self.now)
         if expected is None:
             ready = {worker.name for worker in self.plain.members.values() if worker.ready}
-            unknown = all(reasons[name] == UNKNOWN_HANDLER for name in ready)
-            reason = "NoReadyWorker" if not ready else "HandlerUnknown" if unknown else "WorkersBusy"
+            why = {reasons[name] for name in ready}
+            reason = "NoReadyWorker" if not why else "WorkersBusy"
+            if why and why <= {UNKNOWN_HANDLER, NOT_HEARD}:
+                reason = "WorkersStarting" if NOT_HEARD in why else "HandlerUnknown"
             assert isinstance(choice, NoWorker)
             assert (choice.reason, dict(choice.filtered)) == (reason, reasons)
             return
@@ -130,7 +152,9 @@ class Choice(RuleBasedStateMachine):
 
     @rule(handler=st.sampled_from(["a", "b"]))
     def ask_everybody(self, handler: str) -> None:
-        able = {uid for uid, worker in self.plain.members.items() if worker.ready and _has(worker, handler)}
+        ready = {uid: worker for uid, worker in self.plain.members.items() if worker.ready}
+        heard = all(worker.heard for worker in ready.values())
+        able = {uid for uid, worker in ready.items() if heard and _has(worker, handler)}
         found = self.pool.everybody(KEY, handler=handler)
         assert ([] if isinstance(found, NoWorker) else [worker.uid for worker in found]) == sorted(able)
 
@@ -139,7 +163,9 @@ class Choice(RuleBasedStateMachine):
     def counts_and_pauses_are_true(self) -> None:
         workers = self.plain.members.values()
         assert self.pool.ready_count(KEY) == sum(worker.ready for worker in workers)
-        resting = [worker.busy_until for worker in workers if worker.ready and worker.busy_until > self.now]
+        resting = [
+            worker.busy_until for worker in workers if worker.ready and worker.heard and worker.busy_until > self.now
+        ]
         assert self.pool.next_rested(KEY, self.now) == min(resting, default=NEVER)
 
 
@@ -154,6 +180,7 @@ def test_what_is_said_of_those_passed_over_is_bounded() -> None:
     pool = Pool(Random(1))
     for number in range(200):
         full = Worker(f"u{number}", f"w{number}", KEY, Address("10.0.0.1", 1), ready=True, concurrency=0)
+        full.heard = True
         pool.put(full)
     choice = pool.pick(KEY, routing=RoutingPolicy.LEAST_LOADED, routing_key="", handler="h", avoid=frozenset(), now=0.0)
     assert isinstance(choice, NoWorker)

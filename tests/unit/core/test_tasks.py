@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from fakes.core import CREATED, REF, spec, task
-from warmcron.core.tasks import NEVER, PoolKey, Task, TaskRef, Tasks, manual_run_id, tick_run_id
+from warmcron.core.table import Tasks
+from warmcron.core.tasks import NEVER, PoolKey, Task, TaskRef, manual_run_id, tick_run_id
 
 uids = st.sampled_from(["a", "b", "c", "d", "e"])
 moments = st.integers(0, 20).map(float)

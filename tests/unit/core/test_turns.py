@@ -1,6 +1,7 @@
 """Whose task is first when more is due than can be sent at once: 10,000 of one namespace starve no other's one."""
 
-from warmcron.core.tasks import History, Task, TaskRef, Tasks
+from warmcron.core.table import Tasks
+from warmcron.core.tasks import History, Task, TaskRef
 
 
 def add(tasks: Tasks, namespace: str, count: int, *, due: float) -> None:

@@ -52,7 +52,8 @@ class Leader(World):
     def __init__(self, cluster: "Cluster", epoch: int) -> None:
         super().__init__(leading=False, now=cluster.now)
         self.cluster, self.clock = cluster, cluster.clock
-        self.engine._clock = self.engine.runner._clock = self.engine._ticks._clock = cluster.clock
+        for part in (self.engine, self.engine.runner, self.engine._ticks, self.engine._terms):
+            part._clock = cluster.clock
         self.gate.epoch = epoch
         self.engine.runner._sender = self
         self.engine.runner._intents = self

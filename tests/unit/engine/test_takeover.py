@@ -289,3 +289,46 @@ def test_a_spec_corrected_while_nobody_led_fires_nothing_of_the_time_it_was_wron
     take_over(after)
     assert after.sent() == []
     assert after.status(uid)["missed"] == 0
+
+
+def test_a_run_that_is_to_be_replaced_is_told_so_by_the_next_leader() -> None:
+    before, uid = one_run(concurrencyPolicy="Replace")
+    request = before.sent()[0]
+    before.answer(request, runs.Accepted())
+    before.pass_time(10)  # told to stop; the leader dies before that leaves
+    after = successor(before, uid, later=1, concurrencyPolicy="Replace")
+    take_over(after, report(request, runs.Accepted(), uid))
+    assert [r.run_id for r in after.sent("cancel")] == [request.run_id]
+    after.answer(request, runs.Finished(runs.Outcome.CANCELLED))
+    assert [r.scheduled - START for r in after.sent()] == [20]
+
+
+def test_an_attempt_over_its_deadline_is_ended_by_the_next_leader_too() -> None:
+    before, uid = one_run(attemptDeadlineSeconds=20, schedule="@every 10m", created=START - 590)
+    request = before.sent()[0]
+    before.answer(request, runs.Accepted())
+    after = World(leading=False, now=before.clock.now() + 5)
+    after.worker("pod-a")
+    after.worker("pod-b")
+    after.task(written=before.status(uid), created=START - 590, attemptDeadlineSeconds=20, schedule="@every 10m")
+    take_over(after, report(request, runs.Accepted(), uid))
+    after.pass_time(14)
+    assert after.sent("cancel") == []
+    after.pass_time(2)
+    assert [r.run_id for r in after.sent("cancel")] == [request.run_id]
+
+
+def test_what_waits_in_the_queue_waits_for_every_run_that_is_taken_over() -> None:
+    """Two runs of an edited task go on; the first one found has ended. The queue's turn comes after the second."""
+    before, uid = one_run(concurrencyPolicy="Allow")
+    before.pass_time(10)
+    first, second = before.sent()
+    for request in (first, second):
+        before.answer(request, runs.Accepted())
+    before.task(generation=2, created=START, concurrencyPolicy="Queue")
+    before.pass_time(10)
+    after = successor(before, uid, later=1, generation=2, concurrencyPolicy="Queue")
+    take_over(after, report(first, runs.Finished(runs.Outcome.SUCCEEDED), uid), report(second, runs.Accepted(), uid))
+    assert after.sent() == []
+    after.answer(second, runs.Finished(runs.Outcome.SUCCEEDED))
+    assert [r.scheduled - START for r in after.sent()] == [30]

@@ -1,6 +1,10 @@
 """What the engine does is what the journal says, in as few rows as there are runs; what does not fit is counted."""
 
+from typing import Any
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fakes.kept import Journaled
 from warmcron.core import runs
@@ -16,8 +20,8 @@ def world() -> Journaled:
 
 
 def reports(world: Journaled) -> Reports:
-    runs = world.engine.runner.runs
-    return Reports(archive=world.journal_kept, find=runs.get, now=world.clock.now, echo=False)
+    find = world.engine.runner.broadcasts.find
+    return Reports(archive=world.journal_kept, find=find, now=world.clock.now, echo=False)
 
 
 def only(world: Journaled) -> RunRow:
@@ -50,7 +54,7 @@ def test_a_run_that_goes_on_is_read_when_it_is_written(world: Journaled) -> None
     world.pass_time(10)
     assert only(world).state == "Running"
 
-    reports(world).progress(world.sent()[0].run_id, 1, {"fraction": 0.25, "text": "a quarter"})
+    reports(world).progress(world.sent()[0].about, {"fraction": 0.25, "text": "a quarter"})
 
     row = only(world)
     assert (row.state, row.progress, row.progress_text) == ("Running", 0.25, "a quarter")
@@ -111,11 +115,11 @@ def test_a_result_and_an_error_are_those_of_the_last_attempt(world: Journaled) -
     first = world.sent()[0]
     told = reports(world)
     error = {"type": "ValueError", "message": "no\x1b[31m", "traceback": "a\nb", "other": 1}
-    told.finished(first.run_id, 1, {"outcome": "Failed", "error": error})
+    told.finished(first.about, {"outcome": "Failed", "error": error})
     world.fail(first)
     world.pass_time(2)
-    told.finished(first.run_id, 1, {"result": "late, of the first attempt"})
-    told.finished(first.run_id, 2, {"result": {"rows": 3}})
+    told.finished(first.about, {"result": "late, of the first attempt"})
+    told.finished(world.sent()[1].about, {"result": {"rows": 3}})
     world.succeed(world.sent()[1])
 
     batch = world.written()
@@ -138,7 +142,7 @@ def test_a_result_that_cannot_be_kept_says_so(world: Journaled, sent: object, ke
     world.task()
     world.pass_time(10)
     (request,) = world.sent()
-    reports(world).finished(request.run_id, 1, {"result": sent})
+    reports(world).finished(request.about, {"result": sent})
     world.succeed(request)
 
     assert only(world).result == kept
@@ -151,7 +155,7 @@ def test_lines_are_cut_cleaned_and_numbered_by_the_workers_numbers(world: Journa
         {"text": 5},
         "no line",
     ]
-    reports(world).lines("run", 2, 7, lines)
+    reports(world).lines(runs.Attempt("run", 2, "uid"), 7, lines)
 
     first, second = (line for _, line in world.written().lines)
     assert (first.seq, first.text, first.time) == (line_seq(2, 7, 0), "a\tb  [2J", world.clock.now() + 1)
@@ -204,7 +208,7 @@ def test_what_does_not_fit_is_dropped_and_counted(world: Journaled, monkeypatch:
     for name in ("a", "b", "c"):
         world.task(name)
     world.pass_time(10)
-    reports(world).lines("run", 1, 1, [{"text": "fits"}, {"text": "does not"}])
+    reports(world).lines(runs.Attempt("run", 1, "uid"), 1, [{"text": "fits"}, {"text": "does not"}])
 
     assert (world.dropped("run") > 0, world.dropped("attempt") > 0, world.dropped("line")) == (True, True, 1)
     batch = world.written()
@@ -216,10 +220,10 @@ def test_a_batch_that_comes_back_gives_way_to_what_is_newer(world: Journaled) ->
     world.task()
     world.pass_time(10)
     (request,) = world.sent()
-    reports(world).lines(request.run_id, 1, 1, [{"text": "first"}])
+    reports(world).lines(request.about, 1, [{"text": "first"}])
     batch = world.written()
     world.succeed(request)
-    reports(world).lines(request.run_id, 1, 2, [{"text": "second"}])
+    reports(world).lines(request.about, 2, [{"text": "second"}])
 
     world.journal_kept.give_back(batch)
 
@@ -227,3 +231,91 @@ def test_a_batch_that_comes_back_gives_way_to_what_is_newer(world: Journaled) ->
     assert again.runs[request.run_id].state == "Succeeded"
     assert [row.answer for row in again.attempts.values()] == ["Finished"]
     assert [line.text for _, line in again.lines] == ["first", "second"]
+
+
+# ---- broadcasts ----------------------------------------------------------------------------------------------------
+
+
+def broadcast(world: Journaled, pods: int = 2, **spec: Any) -> None:
+    for number in range(pods):
+        world.worker(f"pod-{number}")
+    world.task(routingPolicy="Broadcast", **spec)
+    world.pass_time(10)
+
+
+def test_a_broadcast_keeps_what_each_worker_returned(world: Journaled) -> None:
+    broadcast(world)
+    told = reports(world)
+    for number, request in enumerate(world.sent()):
+        told.finished(request.about, {"result": {"rows": number}})
+        world.succeed(request)
+    row = only(world)
+    assert (row.state, row.attempts) == ("Succeeded", 2)
+    assert row.result == {"pod-0": {"rows": 0}, "pod-1": {"rows": 1}}
+
+
+def test_an_error_of_a_shard_is_kept_with_its_attempt_and_the_results_of_the_others_with_the_run(
+    world: Journaled,
+) -> None:
+    broadcast(world, backoffLimit=0)
+    good, bad = world.sent()
+    told = reports(world)
+    told.finished(good.about, {"result": 1})
+    world.succeed(good)
+    told.finished(bad.about, {"error": {"type": "OSError", "message": "disk"}})
+    world.fail(bad)
+    batch = world.written()
+    (row,) = batch.runs.values()
+    assert (row.state, row.result) == ("Failed", {"pod-0": 1})
+    assert row.error == {"type": "OSError", "message": "disk"}
+    errors = {attempt.pod_name: attempt.error for attempt in batch.attempts.values()}
+    assert errors == {"pod-0": None, "pod-1": {"type": "OSError", "message": "disk"}}
+
+
+def test_every_attempt_of_a_broadcast_is_closed_with_its_run(world: Journaled) -> None:
+    """One shard's worker never says a word, however often it is told to stop."""
+    broadcast(world, activeDeadlineSeconds=20)
+    silent, good = world.sent()
+    world.succeed(good)
+    world.answer(silent, runs.Accepted())
+    for _ in range(runs.CANCEL_ASKS + 1):
+        world.pass_time(60, step=10)
+        world.answer(silent, runs.Unreachable())
+    batch = world.written()
+    (row,) = [row for row in batch.runs.values() if row.run_id == silent.run_id]
+    assert row.state == "Failed"
+    assert [each.ended for each in batch.attempts.values() if each.run_id == silent.run_id and not each.ended] == []
+    assert not [key for key in world.journal_kept._open if key.startswith(silent.run_id)]
+
+
+def test_lines_of_two_shards_are_all_kept(world: Journaled) -> None:
+    """Both workers number their events from one."""
+    broadcast(world)
+    told = reports(world)
+    for request in world.sent():
+        told.lines(request.about, 1, [{"text": f"on {request.pod}"}])
+    numbers = [line.seq for _, line in world.written().lines]
+    assert len(set(numbers)) == 2
+
+
+def test_results_of_many_shards_are_kept_up_to_a_bound(world: Journaled) -> None:
+    broadcast(world, pods=5)
+    told = reports(world)
+    for request in world.sent():
+        told.finished(request.about, {"result": "x" * 30_000})
+        world.succeed(request)
+    result = only(world).result
+    assert sorted(result) == ["pod-0", "pod-1", "…"]
+    assert result["…"].startswith("not kept: over ")
+
+
+@given(st.integers(1, 100), st.integers(0, 9_999), st.integers(0, 10**6 - 1), st.integers(0, 999))
+def test_numbers_of_lines_grow_by_attempt_shard_event_and_place(
+    attempt: int, shard: int, event: int, index: int
+) -> None:
+    number = line_seq(attempt, event, index, shard=shard)
+    assert number < 2**53
+    assert number < line_seq(attempt, event, index + 1, shard=shard) if index < 999 else True
+    assert number < line_seq(attempt, event + 1, 0, shard=shard) or event == 10**6 - 1
+    assert number < line_seq(attempt, 0, 0, shard=shard + 1)
+    assert number < line_seq(attempt + 1, 0, 0)

@@ -122,7 +122,7 @@ async def test_a_cluster_that_does_not_answer_lets_nobody_in(callers: Callers, a
 
 async def test_orders_are_patches_in_the_callers_name(callers: Callers, client: KubeClient, api: Cluster) -> None:
     dev = await caller(callers, "t-dev")
-    orders = KubeOrders(client=client, reader=FakeHistory())
+    orders = KubeOrders(client=client, reader=FakeHistory(), holder=lambda _: None)
 
     run_id = await orders.trigger(dev, "a", "report", payload={"n": 1})
     await orders.suspend(dev, "a", "report", suspend=True)
@@ -139,7 +139,7 @@ async def test_a_run_is_cancelled_by_an_annotation_and_only_while_it_goes_on(
     callers: Callers, client: KubeClient, api: Cluster
 ) -> None:
     admin, history = await caller(callers, "t-admin"), cluster(10).history
-    orders = KubeOrders(client=client, reader=history)
+    orders = KubeOrders(client=client, reader=history, holder=lambda _: None)
     running = next(row for row in history.rows.values() if row.finished is None and row.state == "Running")
     over = next(row for row in history.rows.values() if row.finished is not None)
 
@@ -159,7 +159,7 @@ async def test_a_run_is_cancelled_by_an_annotation_and_only_while_it_goes_on(
 async def test_what_the_cluster_refuses_is_refused_in_its_words(
     callers: Callers, client: KubeClient, api: Cluster
 ) -> None:
-    orders = KubeOrders(client=client, reader=FakeHistory())
+    orders = KubeOrders(client=client, reader=FakeHistory(), holder=lambda _: None)
 
     with pytest.raises(OrderError, match="dev cannot patch") as refusal:
         await orders.trigger(await caller(callers, "t-dev"), "b", "report", payload=None)

@@ -132,3 +132,57 @@ async def test_an_api_server_that_is_away_is_asked_again() -> None:
         await told.until(lambda: not collection.breaks)
         collection.put("t0")
         await told.until(lambda: "uid-t0" in told.known)
+
+
+async def test_what_is_read_once_more_is_at_least_as_new_as_the_request() -> None:
+    """The watch is silent: its server has gone, and nobody has noticed yet."""
+    collection = Collection()
+    collection.put("t", a=1)
+    async with following(collection) as (told, reflector):
+        collection.mute = True
+        collection.put("t", a=2)
+        await reflector.reread()
+        assert told.known["uid-t"] == {"a": 2}
+        collection.mute = False
+        collection.put("t", a=3)
+        await told.until(lambda: told.known["uid-t"] == {"a": 3})
+
+
+async def test_what_has_not_changed_is_not_told_again_by_it() -> None:
+    collection = Collection()
+    collection.put("t", a=1)
+    async with following(collection) as (told, reflector):
+        await reflector.reread()
+        assert (told.applied, collection.lists) == (1, 2)
+
+
+async def test_one_that_is_asked_for_during_a_list_gets_a_list_of_its_own() -> None:
+    collection = Collection()
+    collection.put("t", a=1)
+    async with following(collection) as (told, reflector):
+        first = asyncio.create_task(reflector.reread())
+        await told.until(lambda: collection.lists == 2)
+        second = asyncio.create_task(reflector.reread())
+        await asyncio.gather(first, second)
+        assert collection.lists == 3
+
+
+async def test_it_waits_for_an_api_server_that_is_away() -> None:
+    collection = Collection()
+    for number in range(3):
+        collection.put(f"t{number}", a=1)
+    async with following(collection) as (told, reflector):
+        collection.breaks = [BrokenOffError("away")]
+        await reflector.reread()
+        assert collection.breaks == []
+        assert len(told.known) == 3
+
+
+async def test_everything_is_told_anew_also_when_that_is_asked_for_during_a_list() -> None:
+    collection = Collection()
+    collection.put("t", a=1)
+    async with following(collection) as (told, reflector):
+        reflector.refresh()
+        await told.until(lambda: collection.lists == 2)
+        reflector.refresh()
+        await told.until(lambda: told.applied >= 3)

@@ -31,7 +31,7 @@ class Reported(Journaled):
             inbox=self.engine,
             reports=Reports(
                 archive=self.journal_kept,
-                find=self.engine.runner.runs.get,
+                find=self.engine.runner.broadcasts.find,
                 now=self.clock.now,
                 echo=False,
             ),

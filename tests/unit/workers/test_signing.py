@@ -95,3 +95,9 @@ def test_the_setting_at_fault_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"^WARMCRON_SIGNING_KEYS_DIR: signing keys: .*nowhere cannot be listed"):
         settings.signer()
     assert config.Settings().signer().public_keys != config.Settings().signer().public_keys
+
+
+def test_a_draft_that_a_crash_has_left_is_read_by_nobody(tmp_path: Path) -> None:
+    (tmp_path / ".signing.pem.0123456789abcdef").write_bytes(b"half a k")
+    first = Signer.kept_in(tmp_path / "signing.pem")
+    assert Signer.kept_in(tmp_path / "signing.pem").public_keys == first.public_keys
