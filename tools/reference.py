@@ -114,12 +114,17 @@ def metrics() -> str:
             name = found._name + ("_total" if found._type == "counter" else "")  # noqa: SLF001 - it has no public ones
             labels = ", ".join(f"`{label}`" for label in found._labelnames)  # noqa: SLF001
             rows.append((f"`{name}`", found._type, labels, found._documentation))  # noqa: SLF001
+    for one in Metrics().series.describe():
+        name = one.name + ("_total" if one.type == "counter" else "")
+        rows.append((f"`{name}`", one.type, ", ".join(f"`{label}`" for label in one._labelnames), one.documentation))  # type: ignore[attr-defined]  # noqa: SLF001
     return (
         "\n".join(
             [
                 "# Metrics\n",
-                "At `/metrics` on the port `http` of every replica, in the Prometheus format.",
-                "No label holds the name of a pod or the id of a run.\n",
+                "At `/metrics` on the port `http` of every replica, in the Prometheus format; as OpenMetrics where",
+                "that is asked for, with the traces of late runs as exemplars. No label holds the name of a pod or",
+                "the id of a run. Only metrics with the label `task` name tasks: at most 500 that fail, and for the",
+                "rest at most `WARMCRON_METRICS_TASKS`.\n",
                 *table(("metric", "type", "labels", "meaning"), rows),
             ]
         )

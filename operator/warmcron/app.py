@@ -40,7 +40,7 @@ class App:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._random = SystemRandom()
-        self._metrics = Metrics(eager=settings.log_level == "debug")
+        self._metrics = Metrics(eager=settings.log_level == "debug", named_tasks=settings.metrics_tasks)
         self._connection = client.connect()
         self._services: list[asyncio.Task[Any]] = []
         self._stopped = False

@@ -50,6 +50,7 @@ class Settings(BaseSettings):
     bind_address: str = Field("0.0.0.0", description="Address that all ports listen on.")  # noqa: S104 - in a pod
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least important log line.")
     log_format: str = Field("json", pattern="^(json|console)$", description="json, or console for people.")
+    metrics_tasks: int = Field(1000, ge=0, description="At most so many tasks have series of their own in /metrics.")
     status_writers: int = Field(8, ge=1, le=64, description="Status writes in flight at once.")
     status_interval_seconds: float = Field(5.0, ge=0, le=300, description="Least pause between writes of one task.")
     resync_seconds: float = Field(900.0, ge=10, description="How often the whole state is listed and compared.")

@@ -113,7 +113,7 @@ class Hub:
         self._introductions = Introductions(
             ask=self.dispatcher.abilities, find=self.engine.pool.get, tell=self.engine.set_abilities
         )
-        self.memory = Memory(self.engine)
+        self.memory = Memory(self.engine, clock)
         self.callbacks = Callbacks(
             inbox=self.engine,
             reports=reports,
@@ -195,9 +195,9 @@ class Hub:
         self.engine.follow()
         self._journal.follow()
 
-    def refresh_metrics(self) -> None:
+    async def refresh_metrics(self) -> None:
         """Brings the gauges up to date, just before somebody reads them."""
-        gauges.refresh(self._metrics, self.engine, self._clock.now())
+        await gauges.refresh(self._metrics, self.engine, self._clock.now())
 
     async def _take_over(self, key: PoolKey, epoch: int) -> None:
         """Asks every worker of a pool what it has, ready or not, before anything in the pool is repeated."""

@@ -10,8 +10,10 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 import warmcron
-from warmcron.core import runs
+from warmcron.core import runs, trace
+from warmcron.core.bookkeeping import MISSED
 from warmcron.core.tasks import RunRecord, Task, TaskRef
+from warmcron.series import TaskSeries
 
 log = structlog.get_logger("warmcron")
 
@@ -21,6 +23,9 @@ LINES: Final = 200
 
 DELAYS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 DURATIONS: Final = (0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600)
+ANSWERS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+# A run that was as late as this is worth a look at its trace: an exemplar on each of a herd's would cost the herd.
+LATE_SECONDS: Final = 1.0
 
 
 def configure_logging(level: str, style: str) -> None:
@@ -62,9 +67,10 @@ class Metrics:
     Args:
         eager: lines about runs are logged as things happen. In a cluster a scheduled run gets one line, when it has
             ended, and up to a second later: a line costs as much as sending a run, and a herd would wait for it.
+        named_tasks: how many tasks at most have series of their own.
     """
 
-    def __init__(self, *, eager: bool = True) -> None:
+    def __init__(self, *, eager: bool = True, named_tasks: int = 0) -> None:
         self._eager = eager
         self._lines: list[dict[str, object]] = []
         self.registry = CollectorRegistry()
@@ -77,6 +83,18 @@ class Metrics:
         )
         self.pending = Gauge(
             "warmcron_runs_pending", "Runs that wait for a worker", ["namespace", "pool"], registry=self.registry
+        )
+        self.demand = Gauge(
+            "warmcron_pool_demand",
+            "Runs that go on, wait, or are due within a minute; broadcasts left out",
+            ["namespace", "pool"],
+            registry=self.registry,
+        )
+        self.capacity = Gauge(
+            "warmcron_pool_capacity",
+            "Runs that the ready workers of a pool take at once",
+            ["namespace", "pool"],
+            registry=self.registry,
         )
         self.failing = Gauge(
             "warmcron_task_consecutive_failures",
@@ -99,6 +117,13 @@ class Metrics:
             buckets=DELAYS,
             registry=self.registry,
         )
+        self.dispatch = Histogram(
+            "warmcron_dispatch_duration_seconds",
+            "From handing a request to a worker's connection to its answer, by the answer's kind",
+            ["answer"],
+            buckets=ANSWERS,
+            registry=self.registry,
+        )
         self.duration = Histogram(
             "warmcron_run_duration_seconds",
             "From the first request to the end",
@@ -110,16 +135,40 @@ class Metrics:
             "warmcron_attempts", "Requests to workers by answer", ["answer"], registry=self.registry
         )
         self.skips = Counter("warmcron_skipped_ticks", "Ticks not started", ["reason"], registry=self.registry)
-        self.missed = Counter("warmcron_missed_ticks", "Ticks that passed unseen", registry=self.registry)
+        self.missed = Counter(
+            "warmcron_missed_ticks", "Ticks that passed without a run", ["reason"], registry=self.registry
+        )
+        for reason in MISSED:
+            self.missed.labels(reason)
         self.late = Counter("warmcron_ignored_reports", "Reports late, doubled or foreign", registry=self.registry)
         self.refused = Counter("warmcron_refused_callbacks", "Callbacks refused", ["reason"], registry=self.registry)
+        self.forwarded = Counter(
+            "warmcron_forwarded_callbacks", "Callbacks that a standby passed on to the leader", registry=self.registry
+        )
         self.writes = Counter("warmcron_status_writes", "Status writes by answer", ["answer"], registry=self.registry)
         self.errors = Counter("warmcron_internal_errors", "Errors that are ours", ["where"], registry=self.registry)
+        self.unnamed = Gauge(
+            "warmcron_tasks_unnamed", "Tasks beyond the number that have series of their own", registry=self.registry
+        )
+        self.series = TaskSeries(most=named_tasks)
+        self.registry.register(self.series)
+        # `labels` takes a lock and makes a key, and there are two of them for each request of a herd.
+        self._answers: dict[str, tuple[Counter, Histogram]] = {}
+
+    def answered(self, answer: str, seconds: float) -> None:
+        """A worker answered a request to execute, or did not in time; `answer` is the kind of event."""
+        found = self._answers.get(answer)
+        if found is None:
+            found = self._answers[answer] = self.attempts.labels(answer), self.dispatch.labels(answer)
+        counter, histogram = found
+        counter.inc()
+        histogram.observe(seconds)
 
     def started(self, run: runs.Run, delay: float) -> None:
         """A run was first sent, this many seconds after its tick."""
         if run.trigger == "Schedule":
-            self.delay.observe(max(delay, 0.0))
+            late = delay >= LATE_SECONDS
+            self.delay.observe(max(delay, 0.0), {"trace_id": trace.trace_id(run.id)} if late else None)
         if not self._eager and run.trigger == "Schedule":
             return
         log.info(
@@ -166,8 +215,8 @@ class Metrics:
     def skipped(self, task: Task, reason: str, count: int) -> None:
         """Ticks were not started."""
         self.skips.labels(reason).inc(count)
-        if reason in ("Missed", "StartingDeadlineExceeded"):
-            self.missed.inc(count)
+        if reason in MISSED:
+            self.missed.labels(reason).inc(count)
         log.info("ticks skipped", namespace=task.ref.namespace, task=task.ref.name, reason=reason, count=count)
 
     def ignored(self, event: runs.Event) -> None:

@@ -1,15 +1,15 @@
 """/livez, /readyz and /metrics. Readiness is not leadership: a standby that is in sync is ready."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from warmcron.exposition import Exposition
 from warmcron.observe import Metrics
 
 
 def app(
-    *, alive: Callable[[], str], ready: Callable[[], str], metrics: Metrics, refresh: Callable[[], None]
+    *, alive: Callable[[], str], ready: Callable[[], str], metrics: Metrics, refresh: Callable[[], Awaitable[None]]
 ) -> web.Application:
     """The application to serve. `alive` and `ready` say what is wrong, or nothing."""
     found = web.Application()
@@ -23,7 +23,7 @@ def add(
     alive: Callable[[], str],
     ready: Callable[[], str],
     metrics: Metrics,
-    refresh: Callable[[], None],
+    refresh: Callable[[], Awaitable[None]],
 ) -> None:
     """Adds the probes to an application that serves other things too."""
 
@@ -33,9 +33,11 @@ def add(
     async def readyz(_: web.Request) -> web.Response:
         return _verdict(ready())
 
-    async def scrape(_: web.Request) -> web.Response:
-        refresh()
-        return web.Response(body=generate_latest(metrics.registry), headers={"content-type": CONTENT_TYPE_LATEST})
+    exposition = Exposition(metrics.registry, refresh)
+
+    async def scrape(request: web.Request) -> web.Response:
+        body, content_type = await exposition.text(request.headers.get("accept", ""))
+        return web.Response(body=body, headers={"content-type": content_type})
 
     found.router.add_get("/livez", livez)
     found.router.add_get("/readyz", readyz)

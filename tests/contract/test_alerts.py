@@ -29,6 +29,9 @@ def known() -> dict[str, tuple[str, ...]]:
                 continue
             suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}.get(metric._type, ("",))
             found |= {metric._name + suffix: tuple(metric._labelnames) for suffix in suffixes}
+    for family in Metrics().series.describe():
+        labels: Any = family
+        found[family.name + ("_total" if family.type == "counter" else "")] = tuple(labels._labelnames)
     return found
 
 

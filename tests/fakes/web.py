@@ -10,8 +10,9 @@ from warmcron.core import schedule
 from warmcron.core.tasks import manual_run_id, tick_run_id
 from warmcron.errors import HistoryError, KubeError
 from warmcron.history.model import AttemptRow, LogRow, Page, RunFilter, RunRow
+from warmcron.local import labels
 from warmcron.spec.task import DaylightSavingPolicy
-from warmcron.web.sources import Condition, Flag, Order, OrderError, TaskDetail, TaskRow, Viewer, WorkerRow
+from warmcron.web.sources import Condition, Flag, Order, OrderError, PoolRow, TaskDetail, TaskRow, Viewer, WorkerRow
 
 NOW = 1_795_559_403.0  # 2026-11-24T22:30:03Z
 
@@ -147,6 +148,7 @@ class FakeHistory:
         return (
             (wanted.namespaces is None or row.namespace in wanted.namespaces)
             and wanted.task in ("", row.task)
+            and (wanted.uids is None or row.task_uid in wanted.uids)
             and (not wanted.states or row.state in wanted.states)
             and wanted.trigger in ("", row.trigger)
             and wanted.pod in ("", row.pod_name)
@@ -198,6 +200,8 @@ class FakeCluster:
         self.queued: dict[str, tuple[str, str]] = {}  # runs that wait for their turn: namespace and name by id
         self.refuse = ""
         self.payload: Any = {"since": "yesterday", "limit": 500}
+        self.labels: dict[tuple[str, str], dict[str, str]] = {}
+        self.leading = True
 
     # ---- Live
 
@@ -241,6 +245,38 @@ class FakeCluster:
     async def holder(self, run_id: str) -> tuple[str, str] | None:
         row = self.history.rows.get(run_id)
         return (row.namespace, row.task) if row and row.finished is None else self.queued.get(run_id)
+
+    async def demand(self, namespace: str, pool: str, *, within: float) -> PoolRow | None:
+        ready = [row for row in self.workers_rows if (row.namespace, row.pool, row.state) == (namespace, pool, "Ready")]
+        until = self.clock.now() + within
+        due = [
+            row
+            for row in self.rows.values()
+            if (row.namespace, row.pool) == (namespace, pool) and row.next is not None and row.next <= until
+        ]
+        return (
+            PoolRow(
+                namespace=namespace,
+                pool=pool,
+                running=sum(len(row.runs) for row in ready),
+                waiting=0,
+                due=len(due),
+                ready_workers=len(ready),
+                capacity=sum(row.capacity for row in ready),
+            )
+            if self.leading
+            else None
+        )
+
+    # ---- Labels
+
+    async def select(self, viewer: Viewer, selector: str, *, namespaces: tuple[str, ...] | None) -> frozenset[str]:
+        wanted = labels.parse(selector)
+        return frozenset(
+            row.uid
+            for key, row in self.rows.items()
+            if wanted.chooses(self.labels.get(key, {})) and (namespaces is None or row.namespace in namespaces)
+        )
 
     # ---- Orders
 

@@ -194,6 +194,8 @@ capabilities:
 - name: WARMCRON_TLS_DIR
   value: /var/run/secrets/warmcron-tls
 {{- end }}
+- name: WARMCRON_METRICS_TASKS
+  value: {{ int64 .Values.metrics.tasks | quote }}
 - name: WARMCRON_LOG_LEVEL
   value: {{ .Values.logLevel | quote }}
 - name: WARMCRON_LOG_FORMAT

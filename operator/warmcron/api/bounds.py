@@ -3,9 +3,10 @@
 from typing import Final
 
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from warmcron.api import problems
 from warmcron.web.guard import BODY_LIMIT, headed, host_of, same_origin
 
 SAFE: Final = ("GET", "HEAD")
@@ -29,15 +30,17 @@ class Bounded:
 
         await (self._refusal(scope) or self._app)(scope, receive, headed(send))
 
-    def _refusal(self, scope: Scope) -> JSONResponse | None:
+    def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         if self._hosts is not None and not self._ours(scope, headers):
-            return _answer(421, "wrong-host", "this API answers to the machine's own names and its own pages only")
+            return problems.answer(
+                421, "wrong-host", "this API answers to the machine's own names and its own pages only"
+            )
         length = headers.get("content-length", "0")
         if "transfer-encoding" in headers or not length.isdecimal():
-            return _answer(411, "length-required", "say how long the body is")
+            return problems.answer(411, "length-required", "say how long the body is")
         if int(length) > BODY_LIMIT:
-            return _answer(413, "too-large", f"a body has at most {BODY_LIMIT} bytes")
+            return problems.answer(413, "too-large", f"a body has at most {BODY_LIMIT} bytes")
         return None
 
     def _ours(self, scope: Scope, headers: Headers) -> bool:
@@ -47,8 +50,3 @@ class Bounded:
             and host_of(headers) in self._hosts
             and (scope["method"] in SAFE or same_origin(headers))
         )
-
-
-def _answer(status: int, name: str, detail: str) -> JSONResponse:
-    body = {"type": f"urn:warmcron:problem:{name}", "title": name, "status": status, "detail": detail}
-    return JSONResponse(body, status_code=status, media_type="application/problem+json")

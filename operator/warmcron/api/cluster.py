@@ -4,15 +4,19 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import kopf
+from starlette.types import Scope
 
-from warmcron.api.app import Sources, create
-from warmcron.api.serving import ByTheLeader, Server
+from warmcron.api.app import PREFIX, Sources, create
+from warmcron.api.bounds import SAFE
+from warmcron.api.serving import Server
 from warmcron.config import Settings
+from warmcron.engine import Engine
 from warmcron.history.nothing import NothingKept
 from warmcron.hub import Hub, WallClock
 from warmcron.kube.callers import Callers
 from warmcron.kube.client import KubeClient, nobody
 from warmcron.kube.elector import Elector
+from warmcron.kube.labels import KubeLabels
 from warmcron.kube.orders import KubeOrders
 from warmcron.web.app import app as dashboard
 
@@ -44,7 +48,8 @@ class Port:
             live=hub.memory,
             reader=reader,
             orders=KubeOrders(client=self._client, reader=reader, holder=engine.task_of),
-            guard=Callers(client=self._client, namespaces=lambda: {task.ref.namespace for task in engine.tasks}),
+            guard=Callers(client=self._client, namespaces=lambda: _namespaces(engine)),
+            labels=KubeLabels(self._client),
         )
         pages = dashboard(
             live_source=sources.live,
@@ -53,7 +58,7 @@ class Port:
             guarded_by=sources.guard,
             clock=WallClock(),
         )
-        app = ByTheLeader(create(sources, pages=pages), leader=self._leader)
+        app = create(sources, pages=pages, leader=self._leader, alone=self._alone)
         self._server = Server(app, host=settings.bind_address, port=settings.api_port)
 
     def start(self) -> None:
@@ -66,9 +71,18 @@ class Port:
         await self._client.close()
 
     def _leader(self) -> str:
-        """Where questions are answered that this replica has no rows for; empty if it answers itself."""
-        if self._shared or self._elector.may_send():
+        """Where a standby's questions are answered: it has neither next ticks nor runs; empty if this one leads."""
+        if self._elector.may_send():
             return ""
         host = urlsplit(self._elector.leader_address).hostname or ""
         place = f"[{host}]" if ":" in host else host
         return f"http://{place}:{self._settings.api_port}" if host else ""
+
+    def _alone(self, scope: Scope) -> bool:
+        """Of a database that both replicas share, a standby reads runs and logs itself."""
+        return self._shared and scope["method"] in SAFE and f"{scope['path']}/".startswith(f"{PREFIX}/runs/")
+
+
+def _namespaces(engine: Engine) -> set[str]:
+    """Those that have anything to see."""
+    return {task.ref.namespace for task in engine.tasks} | {worker.pool.namespace for worker in engine.pool.all()}

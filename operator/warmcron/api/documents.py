@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 from pydantic.alias_generators import to_camel
 
 from warmcron.history.model import STATES, AttemptRow, LogRow, RunRow
-from warmcron.web.sources import TaskDetail, TaskRow, WorkerRow
+from warmcron.web.sources import PoolRow, TaskDetail, TaskRow, WorkerRow
 
 
 def _moment(value: object) -> object:
@@ -188,6 +188,12 @@ class Lines(Document):
     items: list[Line]
 
 
+class Tick(RunInFull):
+    """What became of one tick."""
+
+    lines: list[Line]
+
+
 class Worker(Document):
     """A worker pod."""
 
@@ -214,6 +220,25 @@ class Workers(Document):
     items: list[Worker]
 
 
+class Demand(Document):
+    """How many runs a pool has to do with; broadcasts, which take every worker there is, are left out."""
+
+    namespace: str
+    pool: str
+    within_seconds: int
+    running: int
+    waiting: int = Field(description="Runs that wait for a worker or for their next attempt.")
+    due: int = Field(description="Tasks that will start another run within that time.")
+    demand: int = Field(description="All three together.")
+    ready_workers: int
+    capacity: int = Field(description="How many runs the ready workers take at once.")
+
+    @classmethod
+    def of(cls, row: PoolRow, *, within: int) -> "Demand":
+        """From a row."""
+        return cls(**_fields(row), within_seconds=within, demand=row.running + row.waiting + row.due)
+
+
 class RunQuery(Document):
     """Which runs: every part that is given must hold."""
 
@@ -221,6 +246,7 @@ class RunQuery(Document):
 
     namespace: list[str] = Field(default=[], max_length=100)
     task: str = Field("", max_length=253)
+    selector: str = Field("", max_length=2000, description="Label selector of the tasks, as kubectl's -l.")
     state: list[State] = Field(default=[], max_length=len(STATES))
     trigger: str = Field("", max_length=64, description="Schedule or Manual.")
     pod: str = Field("", max_length=253, description="A pod that an attempt was sent to.")

@@ -8,11 +8,12 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from warmcron.core import times
+from warmcron.core import demand, times
 from warmcron.core.pool import NOT_HEARD, Worker
-from warmcron.core.tasks import Task, TaskSpec
+from warmcron.core.tasks import PoolKey, Task, TaskSpec
 from warmcron.engine import Engine
-from warmcron.web.sources import Condition, Flag, TaskDetail, TaskRow, WorkerRow
+from warmcron.engine.ports import Clock
+from warmcron.web.sources import Condition, Flag, PoolRow, TaskDetail, TaskRow, WorkerRow
 
 # Rows made before the event loop, which also sends runs to workers, gets its turn: about 2 ms of first sight.
 SLICE: Final = 100
@@ -44,8 +45,8 @@ SETTINGS: Final[tuple[tuple[str, Callable[[TaskSpec], Any]], ...]] = (
 class Memory:
     """Reads one engine; fits `web.sources.Live`."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine, self._clock = engine, clock
         self._rows: dict[str, TaskRow] = {}
         self._uids: dict[tuple[str, str], str] = {}
         self._stale: set[str] = set()
@@ -76,6 +77,28 @@ class Memory:
         """Namespace and name of the task whose run goes on or waits for its turn."""
         task = self._engine.task_of(run_id)
         return (task.namespace, task.name) if task else None
+
+    async def demand(self, namespace: str, pool: str, *, within: float) -> PoolRow | None:
+        """A pool with what is due in so many seconds; None while we do not lead, or are still taking over."""
+        engine, key = self._engine, PoolKey(namespace, pool)
+        if not engine.settled:
+            return None
+        found = demand.of_pool(
+            key,
+            tasks=engine.tasks.of_pool(key),
+            runs=engine.runner.runs.values(),
+            until=self._clock.now() + within,
+        )
+        ready = [worker for worker in engine.pool.of(key) if worker.ready]
+        return PoolRow(
+            namespace=namespace,
+            pool=pool,
+            running=found.running,
+            waiting=found.waiting,
+            due=found.due,
+            ready_workers=len(ready),
+            capacity=sum(worker.concurrency for worker in ready),
+        )
 
     async def _freshen(self) -> None:
         """Makes the rows of what has changed, together with whoever else is at it."""

@@ -10,9 +10,10 @@ import aiohttp
 import uvicorn
 from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.responses import JSONResponse, StreamingResponse
+from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from warmcron.api import problems
 from warmcron.errors import ConfigError
 
 FORWARDED: Final = "x-warmcron-forwarded"
@@ -76,16 +77,17 @@ class ByTheLeader:
     """An ASGI application whose requests another replica answers while that one leads.
 
     Args:
-        leader: base address of the leader's API; empty while it is this replica, or where every replica can answer.
+        leader: base address of the leader's API; empty while it is this replica.
+        alone: whether this replica can answer a request all the same.
     """
 
-    def __init__(self, app: ASGIApp, *, leader: Callable[[], str]) -> None:
-        self._app, self._leader = app, leader
+    def __init__(self, app: ASGIApp, *, leader: Callable[[], str], alone: Callable[[Scope], bool]) -> None:
+        self._app, self._leader, self._alone = app, leader, alone
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         leader = self._leader() if scope["type"] == "http" else ""
-        if not leader or FORWARDED in Headers(scope=scope):
+        if not leader or FORWARDED in Headers(scope=scope) or self._alone(scope):
             await self._app(scope, receive, send)
             return
         request = Request(scope, receive)
@@ -116,14 +118,7 @@ class ByTheLeader:
                 ]
                 await passed(request.scope, request.receive, send)
         except (aiohttp.ClientConnectorError, TimeoutError):
-            body = {
-                "type": "urn:warmcron:problem:no-leader",
-                "title": "Service Unavailable",
-                "status": 503,
-                "detail": "the replica that leads did not answer; try again",
-            }
-            refusal = JSONResponse(body, status_code=503, media_type="application/problem+json")
-            refusal.headers["retry-after"] = "1"
+            refusal = problems.answer(503, "no-leader", "the replica that leads did not answer; try again", again=1)
             await refusal(request.scope, request.receive, send)
 
 

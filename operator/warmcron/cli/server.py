@@ -9,7 +9,7 @@ from typing import Any, Final
 import aiohttp
 
 from warmcron.cli.backend import Json, TaskView, WorkerView
-from warmcron.errors import NotThereError, ServerError, UsageError
+from warmcron.errors import NotThereError, ServerError
 
 PREFIX: Final = "/api/v1"
 TIMEOUT: Final = 30.0
@@ -39,12 +39,11 @@ class Server:
 
     async def tasks(self, namespace: str | None, selector: str) -> list[TaskView]:
         """Tasks by namespace and name."""
-        if selector:
-            raise UsageError("--selector: labels are a cluster's; here, name the tasks or use --all")
+        wanted = {name: value for name, value in (("namespace", namespace), ("selector", selector)) if value}
         found: list[TaskView] = []
         page, pages = 1, 1
         while page <= pages:
-            answer = await self._get("/tasks", page=str(page), **({"namespace": namespace} if namespace else {}))
+            answer = await self._get("/tasks", page=str(page), **wanted)
             found += [_view(item) for item in answer["items"]]
             page, pages = page + 1, answer["pages"]
         return sorted(found, key=lambda task: (task.namespace, task.name))

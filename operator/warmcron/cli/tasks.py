@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -10,7 +11,7 @@ import typer
 
 from warmcron.cli import output
 from warmcron.cli.backend import Backend, Json, TaskView
-from warmcron.cli.runs import print_log
+from warmcron.cli.runs import is_id, print_log, show
 from warmcron.cli.server import Server
 from warmcron.cli.target import AllNamespaces, Form, Namespace, Selector, Target
 from warmcron.errors import NotThereError, ServerError, UsageError
@@ -56,9 +57,16 @@ async def list_tasks(
 
 
 async def describe(
-    *, target: Target, name: Name, namespace: Namespace = None, form: Form = output.Format.TABLE
+    *,
+    target: Target,
+    name: Annotated[str, typer.Argument(help="The task, or a run's id.")],
+    namespace: Namespace = None,
+    form: Form = output.Format.TABLE,
 ) -> None:
-    """Show one task: its conditions, its counters, its last runs."""
+    """Show one task: its conditions, its counters, its last runs. Or one run: each attempt, where it went and why."""
+    if is_id(name):
+        await show(target, name, form)
+        return
     async with target.backend() as backend:
         task = await backend.task(namespace or backend.namespace, name)
     if form in (output.Format.JSON, output.Format.YAML):
@@ -133,60 +141,49 @@ async def trigger(  # noqa: PLR0913 - options are arguments
         raise typer.Exit(1)
 
 
-async def suspend(
-    *,
-    target: Target,
-    names: Names = None,
-    namespace: Namespace = None,
-    all_namespaces: AllNamespaces = False,
-    selector: Selector = "",
-    every: All = False,
-) -> None:
-    """Suspend tasks: no run starts, what goes on goes on. Suspended time is never made up for."""
-    await _set(target, names, namespace, all_namespaces, selector, every, suspended=True)
+def _setting(*, suspended: bool, does: str) -> Callable[..., Coroutine[Any, Any, None]]:
+    """A verb that does one thing or the other to the tasks that are named or chosen."""
+
+    async def command(
+        *,
+        target: Target,
+        names: Names = None,
+        namespace: Namespace = None,
+        all_namespaces: AllNamespaces = False,
+        selector: Selector = "",
+        every: All = False,
+    ) -> None:
+        if bool(names) + bool(selector) + every != 1:
+            raise UsageError("name tasks, or choose them with --selector or --all: one of the three")
+        if names and all_namespaces:
+            raise UsageError("--all-namespaces: a name is a name in one namespace")
+        async with target.backend() as backend:
+            place = namespace or backend.namespace
+            if names:
+                found = [await backend.task(place, name) for name in names]
+            else:
+                found = await backend.tasks(None if all_namespaces else place, selector)
+            await _set(backend, found, suspended=suspended)
+
+    command.__doc__ = does
+    return command
 
 
-async def resume(
-    *,
-    target: Target,
-    names: Names = None,
-    namespace: Namespace = None,
-    all_namespaces: AllNamespaces = False,
-    selector: Selector = "",
-    every: All = False,
-) -> None:
-    """Resume tasks: they go on with the next tick."""
-    await _set(target, names, namespace, all_namespaces, selector, every, suspended=False)
+suspend = _setting(
+    suspended=True,
+    does="Suspend tasks: no run starts, what goes on goes on. Suspended time is never made up for.",
+)
+resume = _setting(suspended=False, does="Resume tasks: they go on with the next tick.")
 
 
-async def _set(  # noqa: PLR0913 - what both verbs take
-    target: Target,
-    names: list[str] | None,
-    namespace: str | None,
-    everywhere: bool,
-    selector: str,
-    every: bool,
-    *,
-    suspended: bool,
-) -> None:
-    if bool(names) + bool(selector) + every != 1:
-        raise UsageError("name tasks, or choose them with --selector or --all: one of the three")
-    if names and everywhere:
-        raise UsageError("--all-namespaces: a name is a name in one namespace")
-    async with target.backend() as backend:
-        place = namespace or backend.namespace
-        if names:
-            found = [await backend.task(place, name) for name in names]
-        else:
-            found = await backend.tasks(None if everywhere else place, selector)
-        for task in found:
-            done = "suspended" if suspended else "resumed"
-            if task.suspended is suspended:
-                output.lines([f"{PLURAL}/{task.name} was {'suspended' if suspended else 'not suspended'} already"])
-                continue
-            await backend.suspend(task, suspended=suspended)
-            output.lines([f"{PLURAL}/{task.name} {done}"])
-    if not found:
+async def _set(backend: Backend, tasks: list[TaskView], *, suspended: bool) -> None:
+    for task in tasks:
+        if task.suspended is suspended:
+            output.lines([f"{PLURAL}/{task.name} was {'suspended' if suspended else 'not suspended'} already"])
+            continue
+        await backend.suspend(task, suspended=suspended)
+        output.lines([f"{PLURAL}/{task.name} {'suspended' if suspended else 'resumed'}"])
+    if not tasks:
         output.say("no tasks")
 
 

@@ -108,6 +108,7 @@ class RunFilter:
 
     Attributes:
         namespaces: None for every namespace.
+        uids: of these tasks only; None for every task.
         text: found in the run's id, task, reason, or in one of its log lines. In reasons and lines it is sought by
             words, in any order; a single word may be the beginning of one.
         since, until: bounds of the scheduled time, [since, until).
@@ -115,6 +116,7 @@ class RunFilter:
 
     namespaces: tuple[str, ...] | None = None
     task: str = ""
+    uids: tuple[str, ...] | None = None
     states: tuple[str, ...] = ()
     trigger: str = ""
     pod: str = ""

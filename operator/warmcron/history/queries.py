@@ -66,6 +66,8 @@ def pages(wanted: RunFilter, after: Position | None, *, limit: int, sqlite: bool
     lead = _lead(wanted)
     values: Sequence[str] = ()
     match lead:
+        case "uids":
+            values = wanted.uids or ()
         case "task":
             values = (wanted.task,)
         case "states":
@@ -74,7 +76,13 @@ def pages(wanted: RunFilter, after: Position | None, *, limit: int, sqlite: bool
             values = (wanted.trigger,)
         case "namespaces":
             values = wanted.namespaces or ()
-    column = {"task": "task", "states": "state", "trigger": "trigger", "namespaces": "namespace"}.get(lead, "")
+    column = {
+        "uids": "task_uid",
+        "task": "task",
+        "states": "state",
+        "trigger": "trigger",
+        "namespaces": "namespace",
+    }.get(lead, "")
     rest = [*_conditions(wanted, without=lead, sqlite=sqlite), *_times(wanted, RUNS), *_after(after, RUNS)]
     if not column:
         return [_newest(sa.select(RUNS).where(*rest), RUNS, limit)]
@@ -196,6 +204,8 @@ def counts(namespaces: tuple[str, ...] | None, since: float) -> Select:
 
 def _lead(wanted: RunFilter) -> str:
     """The filter whose index is walked."""
+    if wanted.uids is not None and len(wanted.uids) <= FEW_NAMES:
+        return "uids"  # no others can match, so none at all is an answer as well
     for name in LEADING:
         value = getattr(wanted, name)
         # Nearly every run is scheduled, and one pass by time serves many namespaces better than many passes.
@@ -209,6 +219,8 @@ def _conditions(wanted: RunFilter, *, without: str, sqlite: bool) -> list[Where]
     found: list[Where] = []
     if wanted.namespaces is not None and without != "namespaces":
         found.append(_plain(RUNS.c.namespace, sqlite=sqlite).in_(wanted.namespaces))
+    if wanted.uids is not None and without != "uids":
+        found.append(_plain(RUNS.c.task_uid, sqlite=sqlite).in_(wanted.uids))
     if wanted.task and without != "task":
         found.append(_plain(RUNS.c.task, sqlite=sqlite) == wanted.task)
     if wanted.states and without != "states":

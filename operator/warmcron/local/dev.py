@@ -40,6 +40,8 @@ DRAW_SECONDS: Final = 0.25
 # The schedule begins when a worker is ready, or after this long without one.
 FIRST_WORKER_SECONDS: Final = 10.0
 DAY: Final = 86_400.0
+# Tasks that have series of their own in /metrics.
+NAMED_TASKS: Final = 1000
 # What the history gets at the end to write what it still has.
 HISTORY_SECONDS: Final = 3.0
 
@@ -83,7 +85,7 @@ class Dev:
             self._listening.close()
             raise
         self._url = self._listening.url
-        self._metrics = Metrics()
+        self._metrics = Metrics(named_tasks=NAMED_TASKS)
         self._gate = Gate(self._folder.starts)
         self._live = console.is_terminal and not options.plain
         self.lines = lines.Lines(None if self._live else self._print)

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from dataclasses import field as part
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -34,6 +35,7 @@ class Manifest:
     spec: Json
     file: str
     line: int
+    labels: dict[str, str] = part(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -82,6 +84,7 @@ def raw(manifest: Manifest, *, uid: str, created: str, generation: int) -> Json:
             "namespace": manifest.namespace,
             "name": manifest.name,
             "annotations": manifest.annotations,
+            "labels": manifest.labels,
             "uid": uid,
             "creationTimestamp": created,
             "generation": generation,
@@ -111,6 +114,7 @@ def _manifest(document: Document, value: Json) -> Manifest:
         spec=without_null(value["spec"]),
         file=document.file,
         line=document.lines[()],
+        labels=dict(metadata.get("labels") or {}),
     )
 
 
@@ -131,15 +135,17 @@ def _envelope(document: Document, value: Json) -> Iterator[Fault]:
         yield document.fault(
             ("metadata", "namespace"), "metadata.namespace: expected lower-case letters, digits and '-'"
         )
-    annotations = metadata.get("annotations") or {}
-    if not isinstance(annotations, dict):
-        yield document.fault(("metadata", "annotations"), "metadata.annotations: expected an object of texts")
+    for name in ("annotations", "labels"):
+        yield from _texts(document, name, metadata.get(name) or {})
+
+
+def _texts(document: Document, name: str, found: Any) -> Iterator[Fault]:
+    if not isinstance(found, dict):
+        yield document.fault(("metadata", name), f"metadata.{name}: expected an object of texts")
         return
-    for key, text in annotations.items():
+    for key, text in found.items():
         if not isinstance(text, str):
-            yield document.fault(
-                ("metadata", "annotations", key), f"metadata.annotations.{key}: expected text; put it in quotes"
-            )
+            yield document.fault(("metadata", name, key), f"metadata.{name}.{key}: expected text; put it in quotes")
 
 
 def _spec(document: Document, value: Json) -> Iterator[Fault]:

@@ -4,7 +4,6 @@ import socket
 from typing import Final
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -13,9 +12,11 @@ from starlette.routing import Mount, Route
 from warmcron.api.app import Sources, create
 from warmcron.api.serving import Server
 from warmcron.errors import LocalError
+from warmcron.exposition import Exposition
 from warmcron.history.model import Reader
 from warmcron.hub import Hub, WallClock
 from warmcron.local.desk import Desk, Door
+from warmcron.local.labels import FileLabels
 from warmcron.local.objects import Objects
 from warmcron.observe import Metrics
 from warmcron.web.app import app as dashboard
@@ -55,12 +56,14 @@ class Port:
     """Dashboard, API and metrics on the one port, callbacks on the other."""
 
     def __init__(self, listening: Listening, *, hub: Hub, objects: Objects, reader: Reader, metrics: Metrics) -> None:
-        self._listening, self._hub, self._metrics = listening, hub, metrics
+        self._listening = listening
+        self._exposition = Exposition(metrics.registry, hub.refresh_metrics)
         sources = Sources(
             live=hub.memory,
             reader=reader,
             orders=Desk(objects=objects, engine=hub.engine, reader=reader),
             guard=Door(),
+            labels=FileLabels(objects),
         )
         pages = dashboard(
             live_source=sources.live,
@@ -94,9 +97,9 @@ class Port:
     async def _alive(self, _: Request) -> Response:
         return PlainTextResponse("ok\n")  # a service that ends takes the process with it
 
-    async def _scrape(self, _: Request) -> Response:
-        self._hub.refresh_metrics()
-        return Response(generate_latest(self._metrics.registry), headers={"content-type": CONTENT_TYPE_LATEST})
+    async def _scrape(self, request: Request) -> Response:
+        body, content_type = await self._exposition.text(request.headers.get("accept", ""))
+        return Response(body, headers={"content-type": content_type})
 
 
 def listen(port: int | None) -> socket.socket:

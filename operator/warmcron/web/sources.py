@@ -130,6 +130,23 @@ class WorkerRow:
     started: float | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolRow:
+    """A pool, and how many runs it has to do with; see `core.demand`.
+
+    Attributes:
+        capacity: how many runs its ready workers take at once.
+    """
+
+    namespace: str
+    pool: str
+    running: int
+    waiting: int
+    due: int
+    ready_workers: int
+    capacity: int
+
+
 class Live(Protocol):
     """What the engine has in memory. `namespaces` None means every one."""
 
@@ -144,6 +161,9 @@ class Live(Protocol):
 
     async def holder(self, run_id: str) -> tuple[str, str] | None:
         """Namespace and name of the task whose run goes on or waits for its turn; None if there is none."""
+
+    async def demand(self, namespace: str, pool: str, *, within: float) -> PoolRow | None:
+        """A pool with what is due in so many seconds; None while nobody here knows all that runs."""
 
 
 class Viewer(Protocol):
@@ -174,6 +194,13 @@ class Orders(Protocol):
 
     async def retry(self, viewer: Viewer, run_id: str) -> str:
         """Runs once more what that run did; returns the new run's id."""
+
+
+class Labels(Protocol):
+    """Knows the labels of tasks."""
+
+    async def select(self, viewer: Viewer, selector: str, *, namespaces: tuple[str, ...] | None) -> frozenset[str]:
+        """The uids of the tasks that a label selector chooses; raises `OrderError` for one that makes no sense."""
 
 
 class Guard(Protocol):

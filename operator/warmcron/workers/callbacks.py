@@ -157,6 +157,7 @@ class Callbacks:
                 ssl=self._tls.client if self._tls else True,
                 server_hostname=self._tls.own_name if self._tls else None,
             ) as answer:
+                self._metrics.forwarded.inc()
                 return web.Response(
                     status=answer.status,
                     body=await answer.content.read(4096),

@@ -96,7 +96,7 @@ class Dispatcher:
         request = Request(
             head=self._head(call, body, protocol.request_headers(run)),
             body=body,
-            on_reply=partial(self._executed, _attempt(run, worker)),
+            on_reply=partial(self._executed, _attempt(run, worker), time.monotonic()),
             seconds=seconds,
             limit=protocol.MAX_BODY,
             allowed=self._may_send,
@@ -143,7 +143,7 @@ class Dispatcher:
         answer = await self._ask(call)
         return None if isinstance(answer, Failure) else protocol.read_abilities(answer.status, answer.body)
 
-    def _executed(self, about: runs.Attempt, reply: Reply) -> None:
+    def _executed(self, about: runs.Attempt, handed: float, reply: Reply) -> None:
         """What became of a request to execute."""
         if isinstance(reply, Answer):
             event = protocol.read_answer(reply.status, reply.headers, reply.body)
@@ -159,7 +159,7 @@ class Dispatcher:
             event = runs.Refused("NotLeading")  # no fault of the worker's
         else:
             event = runs.Refused(reply.reason, pause=SUSPECT_SECONDS)
-        self._metrics.attempts.labels(type(event).__name__).inc()
+        self._metrics.answered(type(event).__name__, time.monotonic() - handed)
         self._answer(about, event)
 
     async def _settle(self, about: runs.Attempt, call: _Call, body: bytes) -> None:

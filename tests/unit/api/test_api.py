@@ -1,13 +1,17 @@
 """The API over a made-up cluster: what it answers, whom it answers, and how it says no."""
 
+import asyncio
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from fakes.asgi import Browser, Reply
 from fakes.web import NOW, FakeCluster, FakeGuard, FakeViewer, cluster
+from warmcron.api import follow
 from warmcron.api.app import Sources, create
 from warmcron.history.model import AttemptRow, RunRow
 from warmcron.web.sources import Flag
@@ -31,7 +35,7 @@ def browser(source: FakeCluster) -> Browser:
 
 
 def sources(source: FakeCluster, guard: FakeGuard | None = None) -> Sources:
-    return Sources(live=source, reader=source.history, orders=source, guard=guard or FakeGuard(VIEWERS))
+    return Sources(live=source, reader=source.history, orders=source, labels=source, guard=guard or FakeGuard(VIEWERS))
 
 
 async def get(browser: Browser, path: str, *, token: str = EVERYBODY, **headers: str) -> Reply:
@@ -60,8 +64,30 @@ def newest(source: FakeCluster, namespace: str = "shop", *, state: str = "") -> 
 def paths() -> list[tuple[str, str]]:
     """Every path and method that the description has."""
     app: Any = create(sources(cluster(1)))
-    found = app._app.openapi()["paths"]
+    while not hasattr(app, "openapi"):
+        app = app._app
+    found = app.openapi()["paths"]
     return [(path, method.upper()) for path, methods in found.items() for method in methods]
+
+
+def scope(method: str, path: str, *, token: str, length: int = 0) -> dict[str, Any]:
+    """A request as the server hands it on, its body still to be read."""
+    url = urlsplit(path)
+    headers = {"host": "localhost", "content-length": str(length), "authorization": f"Bearer {token}"}
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": url.path,
+        "raw_path": url.path.encode(),
+        "query_string": url.query.encode(),
+        "root_path": "",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 80),
+    }
 
 
 @pytest.mark.parametrize(("path", "method"), paths())
@@ -76,6 +102,122 @@ async def test_no_route_answers_without_a_token_that_the_cluster_accepts(
 
     assert problem(reply) == (401, "unauthorized")
     assert reply.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize(("path", "method"), paths())
+@pytest.mark.parametrize("leads", [True, False], ids=["leader", "standby"])
+async def test_no_route_reads_a_body_before_it_knows_who_sent_it(
+    source: FakeCluster, path: str, method: str, leads: bool
+) -> None:
+    app = create(sources(source), leader=lambda: "" if leads else "http://127.0.0.1:9")
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        raise AssertionError("the body was read")
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await app(scope(method, path.replace("{namespace}", "shop"), token="nothing", length=200_000), receive, send)
+
+    assert sent[0]["status"] == 401
+
+
+@pytest.mark.parametrize("path", ["/api/v1", "/api/v1/", "/api/v1/nothing", "/api/v1//tasks"])
+async def test_what_is_no_route_tells_a_stranger_nothing(browser: Browser, path: str) -> None:
+    assert problem(await browser.get(path)) == (401, "unauthorized")
+
+
+async def test_a_cluster_that_is_away_is_503(source: FakeCluster) -> None:
+    guard = FakeGuard(VIEWERS)
+    guard.broken = "no answer"
+
+    reply = await get(Browser(create(sources(source, guard))), "/tasks")
+
+    assert problem(reply) == (503, "cluster-unavailable")
+
+
+async def test_a_selector_chooses_among_what_the_caller_may_see(browser: Browser, source: FakeCluster) -> None:
+    source.labels = {("shop", "stock-sync"): {"team": "a"}, ("billing", "close-ledger"): {"team": "a"}}
+
+    every = json.loads((await get(browser, "/tasks?selector=team%3Da")).text)["items"]
+    some = json.loads((await get(browser, "/tasks?selector=team%3Da", token="shop")).text)["items"]
+    runs = json.loads((await get(browser, "/runs?selector=team%3Da", token="shop")).text)["items"]
+
+    assert sorted(task["name"] for task in every) == ["close-ledger", "stock-sync"]
+    assert [task["name"] for task in some] == ["stock-sync"]
+    assert {run["task"] for run in runs} == {"stock-sync"}
+    assert problem(await get(browser, "/runs?selector=a%3D%3D%3Db")) == (400, "refused")
+
+
+async def test_one_question_tells_what_became_of_a_tick(browser: Browser, source: FakeCluster) -> None:
+    task = source.rows["shop", "stock-sync"]
+    run = next(row for row in source.history.rows.values() if row.task == "stock-sync" and row.trigger == "Schedule")
+    source.history.say(run.run_id, "row 17 of 40", at=NOW)
+    tick = datetime.fromtimestamp(run.scheduled, UTC).isoformat().replace("+00:00", "Z")
+
+    found = json.loads((await get(browser, f"/tasks/shop/{task.name}/ticks/{tick}")).text)
+
+    assert found["run"]["runId"] == run.run_id
+    assert [line["text"] for line in found["lines"]][-1] == "row 17 of 40"
+    assert len(found["attempts"]) == len(source.history.attempt_rows.get(run.run_id, ()))
+    never = await get(browser, f"/tasks/shop/{task.name}/ticks/2026-01-01T00:00:01Z")
+    assert problem(never) == (404, "not-found")
+    assert problem(await get(browser, f"/tasks/shop/{task.name}/ticks/{tick}", token="none")) == (404, "not-found")
+
+
+async def test_a_pool_s_demand_is_one_number_and_never_one_that_is_too_small(
+    browser: Browser, source: FakeCluster
+) -> None:
+    path = "/pools/shop/python/demand?within=3600"
+
+    found = json.loads((await get(browser, path, token="shop")).text)
+
+    assert found["demand"] == found["running"] + found["waiting"] + found["due"] > 0
+    assert (found["namespace"], found["pool"], found["withinSeconds"]) == ("shop", "python", 3600)
+    assert problem(await get(browser, path, token="none")) == (404, "not-found")
+    nobody = json.loads((await get(browser, "/pools/shop/no-such-pool/demand")).text)
+    assert (nobody["demand"], nobody["readyWorkers"]) == (0, 0)
+    source.leading = False
+    reply = await get(browser, path)
+    assert problem(reply) == (503, "no-leader")
+    assert reply.headers["retry-after"] == "1"
+
+
+async def test_one_caller_cannot_take_all_places_of_those_who_follow(
+    source: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "MOST_OF_ONE", 2)
+    run = newest(source)
+    source.history.add(replace(run, state="Running", finished=None))
+    path = f"/runs/{run.run_id}/logs?follow=true"
+    app = create(sources(source))
+    browser = Browser(app)
+
+    async def sit_down(token: str) -> asyncio.Task[None]:
+        """Follows; returns once the stream has begun."""
+        begun = asyncio.Event()
+
+        async def send(message: Any) -> None:
+            assert message.get("status", 200) == 200
+            begun.set()
+
+        async def receive() -> Any:
+            return await asyncio.Event().wait()
+
+        request = scope("GET", f"/api/v1{path}", token=token)
+        staying: asyncio.Task[None] = asyncio.ensure_future(app(request, receive, send))
+        await asyncio.wait({staying, asyncio.create_task(begun.wait())}, return_when=asyncio.FIRST_COMPLETED)
+        assert begun.is_set()
+        return staying
+
+    staying = [await sit_down("all"), await sit_down("all")]
+    assert problem(await get(browser, path)) == (429, "too-many-followers")
+    staying.append(await sit_down("shop"))
+
+    source.history.add(replace(run, state="Failed"))
+    await asyncio.gather(*staying)
+    assert (await get(browser, path)).status == 200  # places are given back
 
 
 async def test_tasks_are_listed_filtered_and_shown(browser: Browser, source: FakeCluster) -> None:

@@ -18,7 +18,7 @@ class Seen:
 
     def __init__(self) -> None:
         self.world = World()
-        self.memory = Memory(self.world.engine)
+        self.memory = Memory(self.world.engine, self.world.clock)
 
     async def row(self, name: str = "task") -> TaskRow:
         for uid, _ in self.world.recorder.noted:
@@ -125,3 +125,24 @@ async def test_a_task_made_anew_under_its_name_is_found() -> None:
         uid = seen.world.task(uid=str(uuid.uuid4()))
         seen.memory.note(uid)
         assert await seen.memory.task("ns", "task") is not None
+
+
+async def test_a_pool_s_demand_is_told_by_who_leads_and_knows_everything() -> None:
+    seen = Seen()
+    world = seen.world
+    world.worker("pod-a", concurrency=3)
+    world.worker("pod-b", concurrency=4, ready=False)
+    world.task(schedule="@every 30s")
+    world.task("other", schedule="@every 30s", pool="elsewhere")
+
+    found = await seen.memory.demand("ns", "p", within=30)
+    assert found
+    assert (found.running, found.waiting, found.due) == (0, 0, 1)
+    assert (found.ready_workers, found.capacity) == (1, 3)
+    world.pass_time(30)
+    found = await seen.memory.demand("ns", "p", within=0)
+    assert found
+    assert (found.running, found.due) == (1, 0)
+
+    world.engine.follow()
+    assert await seen.memory.demand("ns", "p", within=30) is None

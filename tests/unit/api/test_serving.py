@@ -12,17 +12,17 @@ import pytest
 
 from fakes.web import NOW, FakeCluster, FakeGuard, FakeViewer, cluster
 from warmcron.api.app import Sources, create
-from warmcron.api.serving import ByTheLeader, Server
+from warmcron.api.serving import Server
 from warmcron.errors import ConfigError
 
 HEADERS = {"authorization": "Bearer all"}
 
 
 @asynccontextmanager
-async def serving(source: FakeCluster, *, leader: str = "") -> AsyncIterator[str]:
+async def serving(source: FakeCluster, *, leader: str = "", alone: bool = False) -> AsyncIterator[str]:
     guard = FakeGuard({"all": FakeViewer("alice")})
-    api = create(Sources(live=source, reader=source.history, orders=source, guard=guard))
-    server = Server(ByTheLeader(api, leader=lambda: leader), host="127.0.0.1", port=0)
+    sources = Sources(live=source, reader=source.history, orders=source, labels=source, guard=guard)
+    server = Server(create(sources, leader=lambda: leader, alone=lambda _: alone), host="127.0.0.1", port=0)
     server.start()
     try:
         yield f"http://127.0.0.1:{server.port}"
@@ -65,6 +65,15 @@ async def test_a_leader_that_is_gone_is_said_and_no_request_goes_in_circles(sess
             assert (gone.status, (await gone.json())["type"]) == (503, "urn:warmcron:problem:no-leader")
 
 
+async def test_a_follower_answers_itself_what_it_can(session: aiohttp.ClientSession) -> None:
+    async with (
+        serving(cluster(10)) as leader,
+        serving(cluster(1), leader=leader, alone=True) as follower,
+        session.get(f"{follower}/api/v1/tasks") as answer,
+    ):
+        assert (await answer.json())["total"] == 1
+
+
 async def test_new_lines_reach_a_follower_while_the_run_goes_on(session: aiohttp.ClientSession) -> None:
     source = cluster(10)
     run = next(row for row in source.history.rows.values() if row.state == "Running")
@@ -97,4 +106,4 @@ async def test_a_port_that_is_taken_is_the_installers_fault() -> None:
         taken.listen()
         port: Any = taken.getsockname()[1]
         with pytest.raises(ConfigError, match=f"port {port} cannot be listened on"):
-            Server(ByTheLeader(None, leader=str), host="127.0.0.1", port=port)  # type: ignore[arg-type]
+            Server(None, host="127.0.0.1", port=port)  # type: ignore[arg-type]

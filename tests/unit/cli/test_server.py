@@ -28,7 +28,9 @@ def source() -> FakeCluster:
 
 @pytest.fixture
 def url(source: FakeCluster) -> Iterator[str]:
-    with serve(create(Sources(live=source, reader=source.history, orders=source, guard=FakeGuard()))) as found:
+    with serve(
+        create(Sources(live=source, reader=source.history, orders=source, labels=source, guard=FakeGuard()))
+    ) as found:
         yield found
 
 
@@ -100,6 +102,43 @@ def test_orders_reach_the_cluster(source: FakeCluster, ctl: Ctl) -> None:
     assert source.orders == [("suspend", task), ("trigger", task, "{'a': 1}"), ("trigger", task, "None")]
 
 
+def test_labels_choose_tasks_and_the_runs_of_them(source: FakeCluster, ctl: Ctl) -> None:
+    source.labels["shop", "stock-sync"] = {"team": "stock", "tier": "1"}
+    source.labels["shop", "price-feed"] = {"team": "prices"}
+    source.labels["ops", "backup-verify"] = {"team": "stock"}
+    assert ctl("list", "-n", "shop", "-l", "team", "-o", "name").out.split() == [
+        "scheduledtasks/price-feed",
+        "scheduledtasks/stock-sync",
+    ]
+    assert ctl("list", "-n", "shop", "-l", "team=stock,tier!=1", "-o", "name").out == ""
+    rows = ctl("runs", "-A", "-l", "team in (stock)", "--limit", "10000", "-o", "json").json
+    assert {(row["namespace"], row["task"]) for row in rows} == {("shop", "stock-sync"), ("ops", "backup-verify")}
+    assert ctl("runs", "-n", "shop", "-l", "nobody=has").err == "no runs\n"
+    done = ctl("suspend", "-A", "-l", "team=stock")
+    assert done.out.splitlines() == ["scheduledtasks/backup-verify suspended", "scheduledtasks/stock-sync suspended"]
+    assert ctl("resume", "-n", "shop", "-l", "team=stock").out == "scheduledtasks/stock-sync resumed\n"
+    assert source.orders == [
+        ("suspend", "ops/backup-verify"),
+        ("suspend", "shop/stock-sync"),
+        ("resume", "shop/stock-sync"),
+    ]
+
+
+def test_describe_of_a_run_says_where_each_attempt_went_and_why(source: FakeCluster, ctl: Ctl) -> None:
+    run_id = next(run_id for run_id, rows in source.history.attempt_rows.items() if len(rows) > 1)
+    out = ctl("describe", run_id).out
+    assert "State:" in out
+    assert "Trace:" in out
+    attempts = out.partition("Attempts:\n")[2].splitlines()[1:]
+    assert [line.split()[0] for line in attempts] == ["1", "2", "3", "4"]
+    assert all("full: 4 runs" in line and "LeastLoaded" in line for line in attempts)
+    assert ctl("describe", run_id, "-o", "json").json["run"]["runId"] == run_id
+    gone = ctl("describe", "00000000-0000-5000-8000-000000000000")
+    assert (gone.code, "run 00000000-0000-5000-8000-000000000000 is not there" in gone.err) == (1, True)
+    wide = ctl("runs", "-A", "--search", run_id, "-o", "wide").out.splitlines()
+    assert wide[0].split()[-1] == "TRACE"
+
+
 def test_a_run_that_goes_on_is_told_to_stop(source: FakeCluster, ctl: Ctl) -> None:
     row = (
         some_run(source, state="Running")
@@ -134,7 +173,7 @@ def test_doctor_uses_what_the_workers_say_of_themselves(source: FakeCluster, ctl
 
 def test_a_server_with_a_guard_wants_a_token(source: FakeCluster) -> None:
     guard = FakeGuard({"t": FakeViewer("ann", scope=("shop",))})
-    with serve(create(Sources(live=source, reader=source.history, orders=source, guard=guard))) as url:
+    with serve(create(Sources(live=source, reader=source.history, orders=source, labels=source, guard=guard))) as url:
         refused = run("list", "--server", url)
         assert refused.code == 1
         assert "send a bearer token" in refused.err
@@ -146,7 +185,8 @@ MISTAKES = [
     (["describe", "nobody", "-n", "shop"], 1, "task shop/nobody is not there, or you may not see it"),
     (["logs", "nothing"], 1, "run nothing is not there"),
     (["cancel", "nothing"], 1, "run nothing is not there"),
-    (["list", "-l", "a=b"], 2, "--selector: labels are a cluster's"),
+    (["list", "-l", "a=b=c"], 1, "selector: 'a=b=c' is no requirement"),
+    (["runs", "-A", "-l", "a in b"], 1, "selector: 'a in b' is no requirement"),
     (["runs", "--since", "yesterday"], 2, "--since: 'yesterday' is not an instant"),
     (["runs", "--state", "Gone"], 1, "state"),
 ]

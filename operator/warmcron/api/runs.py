@@ -1,0 +1,143 @@
+"""The routes for runs: lists, one run with its attempts, what became of one tick, logs, cancel and retry."""
+
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import AwareDatetime
+
+from warmcron.api import documents, problems
+from warmcron.api.admission import Asking, Caller
+from warmcron.api.follow import Follow, Seats
+from warmcron.api.selecting import chosen
+from warmcron.api.sources import Sources
+from warmcron.api.tasks import asked, task_of
+from warmcron.core.tasks import tick_run_id
+from warmcron.history.model import RunFilter, RunRow
+
+MOST_LINES: Final = 5000
+# Runs are sought by the uids of tasks; a selector that chooses more tasks says little.
+MOST_TASKS: Final = 1000
+
+
+def routes(sources: Sources) -> APIRouter:
+    """All of them."""
+    router = APIRouter(tags=["runs"])
+    seats = Seats()
+
+    @router.get("/runs")
+    async def list_runs(who: Asking, wanted: Annotated[documents.RunQuery, Query()]) -> documents.Runs:
+        """Runs, newest first."""
+        uids = await _uids(sources, who, wanted)
+        found = await sources.reader.runs(_filter(who, wanted, uids), limit=wanted.limit, cursor=wanted.cursor)
+        return documents.Runs(items=[documents.Run.of(row) for row in found.rows], cursor=found.cursor)
+
+    @router.get("/runs/{run_id}")
+    async def get_run(who: Asking, run_id: str) -> documents.RunInFull:
+        """One run with its attempts: which pod each was sent to, why that one, and what came back."""
+        return await _in_full(sources, await run_of(sources, who, run_id))
+
+    @router.get("/tasks/{namespace}/{name}/ticks/{tick}")
+    async def get_tick(
+        who: Asking,
+        namespace: str,
+        name: str,
+        tick: AwareDatetime,
+        lines: Annotated[int, Query(ge=0, le=MOST_LINES, description="At most so many lines.")] = 1000,
+    ) -> documents.Tick:
+        """What became of a tick: its run, the attempts on their pods, the log lines of each."""
+        uid = (await task_of(sources, who, namespace, name)).row.uid
+        row = await sources.reader.run(tick_run_id(uid, int(tick.timestamp())))
+        if row is None:
+            raise problems.missing(
+                f"a run of {namespace}/{name} for {_text(tick)}: it was skipped with others, if at all"
+            )
+        said = await sources.reader.logs(row.run_id, limit=lines) if lines else ()
+        full = await _in_full(sources, row)
+        return documents.Tick(run=full.run, attempts=full.attempts, lines=[documents.Line.of(line) for line in said])
+
+    @router.post("/runs/{run_id}/cancel", status_code=202, tags=["orders"])
+    async def cancel(who: Asking, run_id: str) -> documents.Ordered:
+        """Tells the run to stop, whether it goes on or waits for its turn."""
+        holder = await sources.live.holder(run_id)
+        if holder is None or not who.sees(holder[0]):
+            await run_of(sources, who, run_id)
+        await sources.orders.cancel(who.viewer, run_id)
+        return documents.Ordered(run_id=run_id)
+
+    @router.post("/runs/{run_id}/retry", status_code=202, tags=["orders"])
+    async def retry(who: Asking, response: Response, run_id: str) -> documents.Ordered:
+        """Runs the run's task once more, as a manual run."""
+        await run_of(sources, who, run_id)
+        return asked(response, await sources.orders.retry(who.viewer, run_id))
+
+    @router.get(
+        "/runs/{run_id}/logs",
+        response_model=documents.Lines,
+        responses={200: {"content": {"text/event-stream": {}}, "description": "Lines, or a stream of them."}},
+    )
+    async def get_logs(
+        who: Asking,
+        request: Request,
+        run_id: str,
+        after: Annotated[int, Query(ge=0)] = 0,
+        limit: Annotated[int, Query(ge=1, le=MOST_LINES)] = 1000,
+        stay: Annotated[bool, Query(alias="follow", description="Stay for new lines: server-sent events.")] = False,
+    ) -> Any:
+        """Log lines of a run after a `seq`.
+
+        With `follow`, an event for each line until the run is over; a client that lost the connection goes on with the
+        header `Last-Event-ID`.
+        """
+        await run_of(sources, who, run_id)
+        if stay:
+            last = request.headers.get("last-event-id", "")
+            begin = int(last) if last.isdecimal() else after
+            return Follow(sources.reader, run_id, after=begin, seats=seats, name=who.viewer.name)
+        rows = await sources.reader.logs(run_id, after=after, limit=limit)
+        return documents.Lines(items=[documents.Line.of(row) for row in rows])
+
+    return router
+
+
+async def run_of(sources: Sources, who: Caller, run_id: str) -> RunRow:
+    """A run that the caller may see; 404 for any other."""
+    found = await sources.reader.run(run_id)
+    if found is None or not who.sees(found.namespace):
+        raise problems.missing(f"run {run_id}")
+    return found
+
+
+async def _in_full(sources: Sources, row: RunRow) -> documents.RunInFull:
+    attempts = await sources.reader.attempts(row.run_id)
+    return documents.RunInFull(
+        run=documents.Run.of(row), attempts=[documents.Attempt.of(attempt) for attempt in attempts]
+    )
+
+
+async def _uids(sources: Sources, who: Caller, wanted: documents.RunQuery) -> tuple[str, ...] | None:
+    """The tasks that the selector chooses; None where there is no selector."""
+    if not wanted.selector:
+        return None
+    found = await chosen(sources, who, wanted.selector, wanted.namespace)
+    if len(found) > MOST_TASKS:
+        raise problems.Problem(422, "invalid", f"selector: it chooses {len(found)} tasks, at most {MOST_TASKS}")
+    return tuple(sorted(found))
+
+
+def _filter(who: Caller, wanted: documents.RunQuery, uids: tuple[str, ...] | None) -> RunFilter:
+    return RunFilter(
+        namespaces=who.within(wanted.namespace),
+        task=wanted.task,
+        uids=uids,
+        states=tuple(wanted.state),
+        trigger=wanted.trigger,
+        pod=wanted.pod,
+        since=wanted.since.timestamp() if wanted.since else None,
+        until=wanted.until.timestamp() if wanted.until else None,
+        text=wanted.q,
+    )
+
+
+def _text(tick: datetime) -> str:
+    return tick.isoformat()
