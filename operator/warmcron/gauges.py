@@ -17,7 +17,7 @@ MOST_FAILING: Final = 500
 # How far ahead `warmcron_pool_demand` looks; the API can be asked for any time.
 AHEAD_SECONDS: Final = 60
 # Tasks looked at before the loop gives others a turn: a scrape holds up no tick.
-SLICE: Final = 2000
+SLICE: Final = 1000
 
 
 async def refresh(metrics: Metrics, engine: Engine, now: float) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 import warmcron
 from warmcron.core import runs, trace
@@ -16,6 +16,9 @@ from warmcron.core.tasks import RunRecord, Task, TaskRef
 from warmcron.series import TaskSeries
 
 log = structlog.get_logger("warmcron")
+
+# A series beside each counter that says since when it counts, which Prometheus does not read.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 # How long lines about runs that have ended are held back in a cluster, and how many are written in one go.
 LINE_SECONDS: Final = 1.0
@@ -151,7 +154,6 @@ class Metrics:
             "warmcron_tasks_unnamed", "Tasks beyond the number that have series of their own", registry=self.registry
         )
         self.series = TaskSeries(most=named_tasks)
-        self.registry.register(self.series)
         # `labels` takes a lock and makes a key, and there are two of them for each request of a herd.
         self._answers: dict[str, tuple[Counter, Histogram]] = {}
 

@@ -33,7 +33,7 @@ def add(
     async def readyz(_: web.Request) -> web.Response:
         return _verdict(ready())
 
-    exposition = Exposition(metrics.registry, refresh)
+    exposition = Exposition(metrics, refresh)
 
     async def scrape(request: web.Request) -> web.Response:
         body, content_type = await exposition.text(request.headers.get("accept", ""))

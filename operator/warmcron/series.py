@@ -1,11 +1,10 @@
 """Series of single tasks, for at most so many of them: when each is due, ran and succeeded. It reads no task itself."""
 
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
 
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-from prometheus_client.registry import Collector
 
 from warmcron.core.tasks import Task
 
@@ -40,7 +39,7 @@ def row(task: Task) -> Row:
     )
 
 
-class TaskSeries(Collector):
+class TaskSeries:
     """The families; what they show is what `show` was given last.
 
     Args:
@@ -55,41 +54,46 @@ class TaskSeries(Collector):
         """From now on these."""
         self._rows = tuple(rows)
 
-    def describe(self) -> Iterator[Metric]:
-        """Names and meanings, without a value."""
-        yield from _families().values()
-
-    def collect(self) -> Iterator[Metric]:
-        """All series. May be called in another thread: rows are values."""
-        rows, found = self._rows, _families()
-        for name in ("next", "last", "success"):
-            for each in rows:
-                if (value := getattr(each, name)) is not None:
-                    found[name].add_metric((each.namespace, each.name), value)
-        for each in rows:
-            for outcome, count in (
-                ("Succeeded", each.succeeded),
-                ("Failed", each.failed),
-                ("Skipped", each.skipped),
-            ):
-                found["runs"].add_metric((each.namespace, each.name, outcome), count)
-        yield from found.values()
+    def parts(self, most: int) -> Iterator[Metric]:
+        """All series, family by family, in parts of at most so many samples."""
+        for make in (_next, _last, _success, _runs):
+            rows = most // SAMPLES[make]
+            for start in range(0, max(len(self._rows), 1), rows):
+                yield make(self._rows[start : start + rows])
 
 
-def _families() -> dict[str, GaugeMetricFamily | CounterMetricFamily]:
-    return {
-        "next": GaugeMetricFamily(
-            "warmcron_next_schedule_time_seconds", "When a task is due next; none while it is suspended", labels=LABELS
-        ),
-        "last": GaugeMetricFamily(
-            "warmcron_last_schedule_time_seconds", "The last tick of a task that was decided", labels=LABELS
-        ),
-        "success": GaugeMetricFamily(
-            "warmcron_last_success_time_seconds", "When a run of a task last succeeded", labels=LABELS
-        ),
-        "runs": CounterMetricFamily(
-            "warmcron_task_runs",
-            "Runs of a task that ended, and its ticks that were skipped; goes on over a change of leader",
-            labels=(*LABELS, "outcome"),
-        ),
-    }
+def _next(rows: Sequence[Row]) -> Metric:
+    text = "When a task is due next; none while it is suspended"
+    return _gauge("warmcron_next_schedule_time_seconds", text, ((row, row.next) for row in rows))
+
+
+def _last(rows: Sequence[Row]) -> Metric:
+    text = "The last tick of a task that was decided"
+    return _gauge("warmcron_last_schedule_time_seconds", text, ((row, row.last) for row in rows))
+
+
+def _success(rows: Sequence[Row]) -> Metric:
+    text = "When a run of a task last succeeded"
+    return _gauge("warmcron_last_success_time_seconds", text, ((row, row.success) for row in rows))
+
+
+def _gauge(name: str, text: str, values: Iterable[tuple[Row, float | None]]) -> Metric:
+    found = GaugeMetricFamily(name, text, labels=LABELS)
+    for row, value in values:
+        if value is not None:
+            found.add_metric((row.namespace, row.name), value)
+    return found
+
+
+def _runs(rows: Sequence[Row]) -> Metric:
+    text = "Runs of a task that ended, and its ticks that were skipped; goes on over a change of leader"
+    found = CounterMetricFamily("warmcron_task_runs", text, labels=(*LABELS, "outcome"))
+    for row in rows:
+        found.add_metric((row.namespace, row.name, "Succeeded"), row.succeeded)
+        found.add_metric((row.namespace, row.name, "Failed"), row.failed)
+        found.add_metric((row.namespace, row.name, "Skipped"), row.skipped)
+    return found
+
+
+# Of each family, how many samples a task has.
+SAMPLES: Final = {_next: 1, _last: 1, _success: 1, _runs: 3}

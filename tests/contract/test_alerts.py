@@ -29,7 +29,7 @@ def known() -> dict[str, tuple[str, ...]]:
                 continue
             suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}.get(metric._type, ("",))
             found |= {metric._name + suffix: tuple(metric._labelnames) for suffix in suffixes}
-    for family in Metrics().series.describe():
+    for family in Metrics().series.parts(1000):
         labels: Any = family
         found[family.name + ("_total" if family.type == "counter" else "")] = tuple(labels._labelnames)
     return found

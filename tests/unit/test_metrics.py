@@ -22,7 +22,7 @@ class Scraped:
         self.metrics = Metrics(named_tasks=named_tasks)
         self.metrics.leading = True
         self.world = World()
-        self.exposition = Exposition(self.metrics.registry, self._refresh)
+        self.exposition = Exposition(self.metrics, self._refresh)
 
     async def _refresh(self) -> None:
         await gauges.refresh(self.metrics, self.world.engine, self.world.clock.now())

@@ -57,7 +57,7 @@ class Port:
 
     def __init__(self, listening: Listening, *, hub: Hub, objects: Objects, reader: Reader, metrics: Metrics) -> None:
         self._listening = listening
-        self._exposition = Exposition(metrics.registry, hub.refresh_metrics)
+        self._exposition = Exposition(metrics, hub.refresh_metrics)
         sources = Sources(
             live=hub.memory,
             reader=reader,
