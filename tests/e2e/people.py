@@ -3,9 +3,11 @@
 import contextlib
 import http.client
 import json
+import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,18 +59,23 @@ def door(cluster: Cluster, namespace: str, target: str, port: str = "api") -> It
     """`kubectl port-forward` to a pod or a Service, for as long as the test takes."""
     kubectl = Path(cluster.tools) / "kubectl"
     command = [str(kubectl), "--context", CONTEXT, "-n", namespace, "port-forward", target, f":{port}"]
-    process = subprocess.Popen(
-        command, env=cluster.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL
-    )
-    try:
-        assert process.stdout
-        line = process.stdout.readline()
-        found = re.search(r"127\.0\.0\.1:(\d+)", line)
-        assert found, f"port-forward: {line}{process.stdout.read() if process.poll() is not None else ''}"
-        yield Door(int(found[1]))
-    finally:
-        process.terminate()
-        process.wait(30)
+    with tempfile.TemporaryFile("w+b") as said:  # not a pipe: it says something for each connection
+        process = subprocess.Popen(
+            command, env=cluster.env, stdout=said, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+        )
+
+        def listening() -> int:
+            text = os.pread(said.fileno(), 1 << 20, 0).decode()
+            found = re.search(r"127\.0\.0\.1:(\d+)", text)
+            if process.poll() is not None:
+                raise CommandError(f"{' '.join(command)}: ended: {text}")
+            return int(found[1]) if found else 0
+
+        try:
+            yield Door(until(f"a way to {target}", listening))
+        finally:
+            process.terminate()
+            process.wait(30)
 
 
 def token(cluster: Cluster, namespace: str, account: str) -> str:
