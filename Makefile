@@ -27,7 +27,7 @@ check: setup ## lint, types, layers, and whether generated files are fresh
 		{ echo "crds/ is stale: run make generate"; exit 1; }
 	@$(PY)/python tools/reference.py --check
 
-gates: setup ## look for what is insecure: bandit, semgrep with our rules, hadolint, checkov on the rendered chart
+gates: setup ## look for what is insecure: bandit, semgrep with our rules, hadolint, shellcheck, checkov on the rendered chart
 	@$(PY)/python tools/gates.py
 
 unit: setup ## the tests that need no cluster

@@ -23,6 +23,8 @@ RULES = ROOT / "tools" / "semgrep" / "rules.yaml"
 STAMP = ROOT / ".cache" / "gates.stamp"
 CODE = ("operator", "worker_image", "charts/warmcron/files", "examples")
 IMAGES = ("operator/Dockerfile", "worker_image/Dockerfile")
+# What a shell reads; that of Python files is Python's.
+SHELLS = ("#!/bin/sh", "#!/usr/bin/env sh", "#!/usr/bin/env bash")
 INPUTS = (*CODE, "charts", "requirements", "tools/semgrep", "tools/gates.py", "tools/checkov.yaml", "pyproject.toml")
 QUIET = ("--metrics=off", "--disable-version-check", "--quiet")
 
@@ -45,7 +47,7 @@ def inputs() -> str:
     """A hash of everything that the gates look at: what has passed once passes again."""
     listed = run("git", "ls-files", "--cached", "--others", "--exclude-standard", *INPUTS).split("\n")
     total = hashlib.sha256()
-    for name in sorted(filter(None, listed)):
+    for name in sorted({*filter(None, listed), *scripts()}):
         if (ROOT / name).is_file():
             total.update(name.encode() + b"\0" + hashlib.sha256((ROOT / name).read_bytes()).digest())
     return total.hexdigest()
@@ -81,6 +83,25 @@ def bandit(_: Path) -> None:
 def hadolint(programs: Path) -> None:
     """Dockerfiles."""
     run(programs / "hadolint", "--failure-threshold", "info", *IMAGES)
+
+
+def scripts() -> list[str]:
+    """Every file in the repository that a shell runs, by its first line."""
+    listed = run("git", "ls-files", "--cached", "--others", "--exclude-standard").split("\n")
+    found = []
+    for name in filter(None, listed):
+        path = ROOT / name
+        if path.is_file() and not path.is_symlink():
+            with path.open("rb") as file:
+                first = file.readline(40).decode(errors="replace")
+            if first.startswith(SHELLS):
+                found.append(name)
+    return sorted(found)
+
+
+def shellcheck(programs: Path) -> None:
+    """Shell scripts, wherever they lie."""
+    run(programs / "shellcheck", "--severity", "style", *scripts())
 
 
 def semgrep(programs: Path) -> None:
@@ -132,7 +153,7 @@ def main() -> int:
         return 0
     try:
         programs = scanners()
-        for gate in (bandit, hadolint, semgrep, checkov):
+        for gate in (bandit, hadolint, shellcheck, semgrep, checkov):
             gate(programs)
             print(f"gates: {gate.__name__} has passed")
     except FoundError as error:

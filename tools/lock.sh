@@ -18,4 +18,4 @@ printf "zensical==0.0.73\n" | compile docs.lock - --constraint requirements/dev.
 compile operator.lock pyproject.toml --extra otel --constraint requirements/dev.lock
 compile worker.lock "$worker" --constraint requirements/dev.lock
 # The scanners of `make gates` have an environment of their own: they pin what we do not.
-printf "checkov>=3.3\nhadolint-bin>=2.15\nsemgrep>=1.182\n" | compile gates.lock -
+printf "checkov>=3.3\nhadolint-bin>=2.15\nsemgrep>=1.182\nshellcheck-py>=0.11\n" | compile gates.lock -

@@ -87,7 +87,7 @@ class Hub:
         self._notes = recorder
         self._clock = clock = WallClock()
         tokens = Tokens(callback_key)
-        reports = Reports(archive=self._journal, find=self._attempted, now=clock.now)
+        reports = Reports(archive=self._journal, find=self._attempted, now=clock.now, silenced=metrics.silenced)
         self.dispatcher = Dispatcher(
             may_send=gate.may_send,
             epoch=lambda: gate.epoch,

@@ -148,6 +148,11 @@ class Metrics:
         self.forwarded = Counter(
             "warmcron_forwarded_callbacks", "Callbacks that a standby passed on to the leader", registry=self.registry
         )
+        self.silenced = Counter(
+            "warmcron_unlogged_lines",
+            "Lines of handlers left out of the operator's log, because there were too many",
+            registry=self.registry,
+        )
         self.writes = Counter("warmcron_status_writes", "Status writes by answer", ["answer"], registry=self.registry)
         self.errors = Counter("warmcron_internal_errors", "Errors that are ours", ["where"], registry=self.registry)
         self.unnamed = Gauge(

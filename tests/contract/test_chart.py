@@ -350,6 +350,17 @@ def test_with_tls_every_address_is_https_and_every_certificate_has_its_name(helm
     assert [one["secret"]["secretName"] for one in volumes] == list(named)
 
 
+def test_the_demo_asks_for_the_operators_certificate_by_its_name_when_told_to(helm: Helm) -> None:
+    asked = "tls.enabled=true,tls.demoAsksForCertificate=true,tls.certManager.issuerRef.name=internal"
+    objects = helm.render(*DEMO, "--set", asked)
+    (worker,) = only(objects, "Deployment", "warmcron-demo-worker")["spec"]["template"]["spec"]["containers"]
+    spec = only(objects, "Certificate", "warmcron-tls")["spec"]
+    assert [env(worker)["WARMWORKER_TLS_CLIENT_NAME"]] == spec["dnsNames"]
+    assert "client auth" in spec["usages"]
+    (plain,) = only(helm.render(*DEMO), "Deployment", "warmcron-demo-worker")["spec"]["template"]["spec"]["containers"]
+    assert "WARMWORKER_TLS_CLIENT_NAME" not in env(plain)
+
+
 def test_without_an_issuer_the_secrets_are_the_users_own(helm: Helm) -> None:
     objects = helm.render("--set", "tls.enabled=true,tls.secretName=mine")
     assert not [one for one in objects if one["kind"] == "Certificate"]

@@ -110,7 +110,7 @@ async def test_the_port_speaks_nothing_older_than_tls_1_3(tls: Tls) -> None:
     old.maximum_version = ssl.TLSVersion.TLSv1_2
     url = f"https://localhost:{runner.addresses[0][1]}/"
     async with aiohttp.ClientSession() as session:
-        async with session.get(url, ssl=tls.client) as answer:
+        async with session.get(url, ssl=tls.client()) as answer:
             assert answer.status == 404
         with pytest.raises(aiohttp.ClientConnectorError):
             await session.get(url, ssl=old)
@@ -124,6 +124,88 @@ def test_certificates_are_read_again_when_they_are_replaced(tls: Tls) -> None:
     (tls.directory / "tls.crt").write_text("half of it")
     with pytest.raises(ConfigError, match="cannot be used"):
         tls.renew()
+
+
+async def served(context: ssl.SSLContext, trusting: Authority) -> str:
+    """How a client that believes one authority fares at a port with this context."""
+    runner = web.AppRunner(web.Application())
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+    client = ssl.create_default_context(cadata=trusting.pem().decode())
+    try:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"https://localhost:{runner.addresses[0][1]}/", ssl=client) as answer,
+        ):
+            return str(answer.status)
+    except aiohttp.ClientConnectorCertificateError:
+        return "not believed"
+    except aiohttp.ClientError as error:
+        return type(error).__name__
+    finally:
+        await runner.cleanup()
+
+
+async def test_a_port_that_listens_shows_what_was_read_last_and_all_of_it_or_nothing(tls: Tls, tmp_path: Path) -> None:
+    listening = tls.server
+    assert await served(listening, OURS) == "404"
+    # A certificate without its key: what a renewal looks like that is written file by file.
+    half = OTHERS.secret(tmp_path / "half", "localhost")
+    (tls.directory / "tls.crt").write_bytes((half / "tls.crt").read_bytes())
+    with pytest.raises(ConfigError, match="cannot be used"):
+        tls.renew()
+    assert await served(listening, OURS) == "404", "what was shown before is shown on, whole"
+    (tls.directory / "tls.key").write_bytes((half / "tls.key").read_bytes())
+    assert tls.renew()
+    assert await served(listening, OTHERS) == "404"
+    assert await served(listening, OURS) == "not believed"
+
+
+async def test_an_authority_that_is_taken_out_is_believed_no_more(start: Start, tls: Tls, tmp_path: Path) -> None:
+    secret = OURS.secret(tmp_path / "worker", worker_name("ns"))
+    worker = start(**environment(secret))
+    async with sending(SIGNER, tls=tls) as operator:
+        seen = dispatch.worker(worker._port)
+        OTHERS.secret(tls.directory, "localhost")
+        assert tls.renew()
+        assert isinstance(await operator.execute(dispatch.run("noop"), seen), runs.Refused)
+
+
+async def test_a_worker_that_is_told_to_asks_for_the_operators_certificate_and_probes_need_none(
+    start: Start, tls: Tls, tmp_path: Path
+) -> None:
+    secret = OURS.secret(tmp_path / "worker", worker_name("ns"))
+    strangers = {
+        "another name": Tls.read(OURS.secret(tmp_path / "a", "elsewhere"), own_name="localhost"),
+        "another authority": _believing(
+            OURS, Tls.read(OTHERS.secret(tmp_path / "b", "localhost"), own_name="localhost")
+        ),
+    }
+    for number, (name, expected) in enumerate((("localhost", "Finished"), ("operator.svc", "Refused"))):
+        state = str(tmp_path / f"state-{number}")
+        asked = {"WARMWORKER_STATE_DIR": state, "WARMWORKER_TLS_CLIENT_NAME": name, **environment(secret)}
+        worker = start(**asked)
+        async with sending(SIGNER, tls=tls) as operator:
+            event = await operator.execute(dispatch.run("noop"), dispatch.worker(worker._port))
+            assert type(event).__name__ == expected
+        if expected == "Finished":
+            for what, stranger in strangers.items():
+                async with sending(SIGNER, tls=stranger) as operator:
+                    event = await operator.execute(dispatch.run("noop"), dispatch.worker(worker._port))
+                    assert isinstance(event, runs.Refused | runs.NoAnswer), what
+            context = ssl.create_default_context(cadata=OURS.pem().decode())
+            context.check_hostname = False
+            async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as session:
+                for path, status in (("/readyz", 200), ("/livez", 200), ("/api/task/runs", 401)):
+                    async with session.get(f"https://127.0.0.1:{worker._port}{path}") as answer:
+                        assert answer.status == status, path
+        worker.terminate()
+
+
+def _believing(authority: Authority, shown: Tls) -> Tls:
+    """Shows its own certificate, and believes this authority: who means harm does not mind whom it talks to."""
+    shown.client().load_verify_locations(cadata=authority.pem().decode())
+    return shown
 
 
 def test_the_setting_at_fault_is_named(tmp_path: Path) -> None:

@@ -52,14 +52,18 @@ class Space:
 
     def open(self) -> None:
         """Starts the ledger, and lays out the modules for the workers."""
-        modules = {path.name: path.read_text() for path in sorted(SOURCES.glob("*.py"))}
-        config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "modules"}, "data": modules}
+        self.lay_out()
         port = {"name": "http", "port": 8080}
         service = _object("v1", "Service", LEDGER, {"selector": {"app": LEDGER}, "ports": [port]})
         container = _container(["python", "-u", "/app/ledger_server.py"], probe="/", port="http")
         pod = _object("v1", "Pod", LEDGER, _pod_spec(container, grace=1), {"app": LEDGER})
-        self.apply(config, service, pod)
+        self.apply(service, pod)
         self.wait_ready(1, f"app={LEDGER}")
+
+    def lay_out(self) -> None:
+        """Lays out the modules for the workers."""
+        modules = {path.name: path.read_text() for path in sorted(SOURCES.glob("*.py"))}
+        self.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "modules"}, "data": modules})
 
     def workers(self, count: int, *, name: str = "worker", pool: str = "main", wait: bool = True, **pod: Any) -> None:
         """Starts a Deployment of workers."""
@@ -101,7 +105,15 @@ class Space:
 
 
 def worker_spec(
-    *, ready: bool = True, grace: int = 10, pre_stop: int = 0, concurrency: int = 10, behind_proxy: bool = False
+    *,
+    ready: bool = True,
+    grace: int = 10,
+    pre_stop: int = 0,
+    concurrency: int = 10,
+    behind_proxy: bool = False,
+    wire_log: bool = False,
+    tls: str = "",
+    client_name: str = "",
 ) -> Json:
     """The pod of a worker with the ledgered handlers.
 
@@ -109,9 +121,13 @@ def worker_spec(
         ready: False for one that serves but never says that it is ready.
         pre_stop: for so many seconds after its deletion it does not hear of it.
         behind_proxy: the operator reaches it through one that loses answers.
+        wire_log: it is no worker of the SDK, but writes down all that reaches it.
+        tls: the Secret with its certificate; empty for plain HTTP.
+        client_name: what the certificate of the operator has to hold; empty for not asking for one.
     """
     probe = "/readyz" if ready else "/nobody-is-ready-here"
-    container = _container(["warmworker", "serve", "ledgered"], probe=probe, port="warmcron")
+    command = ["python", "-u", "/app/wire_log.py"] if wire_log else ["warmworker", "serve", "ledgered"]
+    container = _container(command, probe=probe, port="warmcron")
     container["env"] = [
         {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
         {"name": "POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
@@ -123,6 +139,8 @@ def worker_spec(
     if pre_stop:
         container["lifecycle"] = {"preStop": {"sleep": {"seconds": pre_stop}}}
     spec = _pod_spec(container, grace=grace)
+    if tls:
+        _speak_tls(spec, tls, client_name)
     if behind_proxy:
         container["env"].append({"name": "WARMWORKER_PORT", "value": "8081"})
         proxy = _container(["python", "-u", "/app/lossy_proxy.py"], probe="/livez", port="warmcron")
@@ -132,6 +150,20 @@ def worker_spec(
         spec["containers"][0].pop("ports")
         spec["containers"].insert(0, {key: value for key, value in proxy.items() if value is not None})
     return spec
+
+
+def _speak_tls(spec: Json, secret: str, client_name: str) -> None:
+    """By the lines of docs/security/tls.md."""
+    directory = "/var/run/secrets/warmworker-tls"
+    (container,) = spec["containers"]
+    container["env"] += [
+        {"name": "WARMWORKER_TLS_DIR", "value": directory},
+        {"name": "WARMWORKER_TLS_CLIENT_NAME", "value": client_name},
+    ]
+    container["volumeMounts"].append({"name": "tls", "mountPath": directory, "readOnly": True})
+    spec["volumes"].append({"name": "tls", "secret": {"secretName": secret}})
+    for probe in ("startupProbe", "readinessProbe"):
+        container[probe]["httpGet"]["scheme"] = "HTTPS"
 
 
 def _container(command: list[str], *, probe: str, port: str) -> Json:

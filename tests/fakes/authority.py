@@ -46,8 +46,12 @@ class Authority:
         private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         (directory / "tls.key").write_bytes(private)
         (directory / "tls.crt").write_bytes(built.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM))
-        (directory / "ca.crt").write_bytes(self.certificate.public_bytes(Encoding.PEM))
+        (directory / "ca.crt").write_bytes(self.pem())
         return directory
+
+    def pem(self) -> bytes:
+        """Its certificate, for whoever is to believe it."""
+        return self.certificate.public_bytes(Encoding.PEM)
 
     def _builder(self, subject: x509.Name, key: Key) -> x509.CertificateBuilder:
         identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())

@@ -1,5 +1,9 @@
 """Texts and specs that mean harm, shared by what is tested with and without a cluster."""
 
+from pathlib import Path
+from typing import Any
+
+import yaml
 from hypothesis import strategies as st
 
 from warmcron.spec.task import ScheduledTaskSpec
@@ -68,3 +72,22 @@ JSON = st.recursive(
 VALID = {"schedule": "*/5 * * * *", "pool": "p", "handler": "h"}
 # Mostly valid, with something wrong in it: what is wrong everywhere never gets past the first check.
 SPECS = st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=3).map(lambda wrong: VALID | wrong) | JSON
+
+
+def text_fields(definition: Path) -> list[str]:
+    """Every field of the spec, in the definition as it is installed, that takes a text of the writer's own."""
+    found: dict[str, Any] = yaml.safe_load(definition.read_text())["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    fields = found["properties"]["spec"]["properties"]
+    return sorted(name for name, field in fields.items() if field.get("type") == "string" and "enum" not in field)
+
+
+# Values of a type that no field, or hardly one, is meant to have; what the API server stores is any JSON.
+VALUES: list[Any] = [None, True, -1, 2**62, 1.5, [], [[]], {}, {"a": {"b": "c"}}, "", "1", "x" * 5000, ["* * * * *"]]
+
+
+def bypassing() -> list[Any]:
+    """Specs as they may lie in a cluster whose definition was once looser: texts and types that admission refuses."""
+    texts = [VALID | {field: text} for field in FIELDS for text in TEXTS[::5]]
+    types = [VALID | {field: value} for field in FIELDS for value in VALUES]
+    wholes = [{}, *({field: VALID[field]} for field in VALID), VALID | {f"unknown-{n}": n for n in range(300)}]
+    return [*texts, *types, *wholes]

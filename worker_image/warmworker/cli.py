@@ -25,6 +25,7 @@ _OPTIONS: Final = {
     "public_keys": "public keys of the operator, whpk_..., separated by commas",
     "public_keys_file": "file with them; it is read again when it changes",
     "tls_dir": "directory with tls.crt, tls.key and ca.crt: serve and report by TLS",
+    "tls_client_name": "name in the operator's certificate: let in nobody who shows another or none, probes apart",
 }
 
 
@@ -64,7 +65,7 @@ def _serve(modules: Sequence[str], configured: Settings) -> int:
     logs.set_up(configured.log_format)
     application = server.app(configured)
     with _listen(configured) as listening:
-        left = serving.serve(application, listening, grace=configured.grace_seconds, tls=configured.tls)
+        left = serving.serve(application, listening, configured)
     if left:
         # Threads that did not look at `cancelled` would keep the process until the kubelet kills it.
         logging.shutdown()

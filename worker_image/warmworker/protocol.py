@@ -139,6 +139,12 @@ def unsigned(cause: str) -> Problem:
     return Problem(401, "bad-signature", "Not signed by the operator", detail)
 
 
+def no_certificate(name: str) -> Problem:
+    """401, too."""
+    detail = f"Nothing was done: the client showed no certificate for {name}, and this worker is told to ask for it."
+    return Problem(401, "no-certificate", "No certificate of the operator", detail)
+
+
 def wrong_pod(asked: str, own: str) -> Problem:
     """421."""
     detail = f"The run is for pod uid {asked!r:.80}, this is {own}. The address belongs to another pod now."

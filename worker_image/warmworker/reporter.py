@@ -5,7 +5,6 @@ import contextlib
 import json
 import logging
 import random
-import ssl
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ import aiohttp
 from warmworker.outbox import FIRST_AFTER_RESTART, Outbox
 from warmworker.output import Line, Output
 from warmworker.records import Pod, Record
+from warmworker.tls import Trust
 from warmworker.wire import Callback
 
 logger = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class Reporter:
 
     def __init__(self, pod: Pod, *, told: Callable[[Record], None], authority: Path | None = None) -> None:
         self._pod = pod
-        self._authority = authority
+        self._trust = Trust(authority)
         self._told = told
         self._session: aiohttp.ClientSession | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -123,12 +123,14 @@ class Reporter:
     async def _post(self, callback: Callback, body: bytes) -> tuple[int, int | None]:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=32, ssl=_trusting(self._authority)),
+                connector=aiohttp.TCPConnector(limit=32),
                 timeout=aiohttp.ClientTimeout(total=10, connect=3),
             )
         headers = {"authorization": f"Bearer {callback.token}", "content-type": "application/json"}
         # A redirect would carry the token to an address the operator did not name.
-        async with self._session.post(callback.url, data=body, headers=headers, allow_redirects=False) as answer:
+        async with self._session.post(
+            callback.url, data=body, headers=headers, allow_redirects=False, ssl=self._trust.context()
+        ) as answer:
             return answer.status, _last_sequence(await answer.content.read(ANSWER_LIMIT))
 
     async def _pause(self, failures: int) -> None:
@@ -138,10 +140,6 @@ class Reporter:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause):
                 await (asyncio.sleep(pause) if self._hurry.is_set() else self._hurry.wait())
-
-
-def _trusting(authority: Path | None) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=authority)
 
 
 def _pause_after(failures: int) -> float:

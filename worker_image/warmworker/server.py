@@ -21,6 +21,7 @@ from warmworker.output import EVENT_LINES
 from warmworker.protocol import Problem
 from warmworker.settings import Settings, read
 from warmworker.signatures import Gate
+from warmworker.tls import PEER
 from warmworker.version import VERSION
 from warmworker.worker import Accepted, Conflict, Done, Worker
 
@@ -91,6 +92,8 @@ class WorkerApp:
         """A route that only the operator gets through; its function is given the body that the signature covers."""
 
         async def guarded(request: Request) -> Response:
+            if (needed := self._settings.tls_client_name) and needed not in _shown(request):
+                return _problem(protocol.no_certificate(needed))  # before the body: nothing of it is wanted
             body = await _body(request)
             run_id = request.path_params.get("run_id")
             refused = self._gate.check(operation, run_id, headers=request.headers, body=body, now=time.time())
@@ -176,6 +179,13 @@ async def _body(request: Request) -> bytes:
     except TimeoutError:
         raise Malformed(f"body: did not come within {BODY_SECONDS:g} s.") from None
     return b"".join(chunks)
+
+
+def _shown(request: Request) -> frozenset[str]:
+    """The names in the client's certificate, as our own server notes them; none under another server."""
+    state: dict[str, Any] = request.scope.get("state") or {}
+    found: frozenset[str] = state.get(PEER, frozenset())
+    return found
 
 
 def _run_id(request: Request) -> str:

@@ -7,27 +7,29 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import uvicorn
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from warmworker.server import WorkerApp
-from warmworker.settings import Certificates
+from warmworker.settings import Settings
+from warmworker.tls import PEER, Identity, names
 
 logger = logging.getLogger(__name__)
 # Answers that are on their way when the drain is over get this long.
 LAST_ANSWERS: Final = 2
-RENEWAL_SECONDS: Final = 60.0
+RENEWAL_SECONDS: Final = 10.0
 
 
-def serve(application: WorkerApp, listening: socket.socket, *, grace: float, tls: Certificates | None = None) -> int:
+def serve(application: WorkerApp, listening: socket.socket, configured: Settings) -> int:
     """Serve until SIGTERM or SIGINT and the drain after it; returns how many handlers could not be ended."""
-    server = _Server(application, listening, tls)
+    server = _Server(application, listening, configured)
     _hide_main()
     factory = server.config.get_loop_factory() or asyncio.new_event_loop
     with contextlib.closing(factory()) as loop:
         asyncio.set_event_loop(loop)
-        work = loop.create_task(_serve(server, application, grace))
+        work = loop.create_task(_serve(server, application, configured.grace_seconds))
         while not work.done():
             try:
                 loop.run_until_complete(work)
@@ -37,13 +39,26 @@ def serve(application: WorkerApp, listening: socket.socket, *, grace: float, tls
         return work.result()
 
 
+class _Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # one of two classes, by what is installed
+    """uvicorn's, which tells the application whose certificate the client has shown."""
+
+    app_state: dict[str, Any]  # the server's, which is laid under each request
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, PEER: names(transport)}
+
+
 class _Server(uvicorn.Server):
     """uvicorn without its own idea of signals: this one goes on answering while the worker drains."""
 
-    def __init__(self, application: WorkerApp, listening: socket.socket, tls: Certificates | None) -> None:
+    def __init__(self, application: WorkerApp, listening: socket.socket, configured: Settings) -> None:
+        tls = configured.tls
+        self.identity = identity = Identity(tls, ask=bool(configured.tls_client_name)) if tls else None
         super().__init__(
             uvicorn.Config(
                 application,
+                http=_Protocol,
                 lifespan="off",
                 log_config=None,
                 log_level="warning",
@@ -53,11 +68,10 @@ class _Server(uvicorn.Server):
                 backlog=1024,
                 timeout_keep_alive=75,
                 timeout_graceful_shutdown=LAST_ANSWERS,
-                ssl_certfile=tls.certificate if tls else None,
-                ssl_keyfile=tls.key if tls else None,
+                ssl_context_factory=(lambda *_: identity.server) if identity else None,
             )
         )
-        self.listening, self.tls = listening, tls
+        self.listening = listening
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -66,30 +80,19 @@ class _Server(uvicorn.Server):
 
     async def renew(self) -> None:
         """Show a new certificate as soon as the old one is replaced, without a restart."""
-        seen = self._stamp()
-        while self.tls is not None and self.config.ssl is not None:
+        while self.identity:
             await asyncio.sleep(RENEWAL_SECONDS)
-            if (stamp := self._stamp()) != seen:
-                try:
-                    self.config.ssl.load_cert_chain(self.tls.certificate, self.tls.key)
+            try:
+                if self.identity.renew():
                     logger.info("the certificate was renewed")
-                    seen = stamp
-                except OSError as error:  # half of it is there: the next look finds the rest
-                    logger.warning("the certificate cannot be renewed: %s", error)
-
-    def _stamp(self) -> tuple[float, float] | None:
-        if self.tls is None:
-            return None
-        try:
-            return self.tls.certificate.stat().st_mtime, self.tls.key.stat().st_mtime
-        except OSError:
-            return None
+            except OSError as error:  # half of it is there: the next look finds the rest
+                logger.warning("the certificate cannot be renewed: %s", error)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Say where the worker is once it is there: tests and people read the port from this line."""
         await super().startup(sockets)
         host, port = self.listening.getsockname()[:2]
-        scheme = "https" if self.tls else "http"
+        scheme = "https" if self.identity else "http"
         logger.info("listening on %s://%s:%d", scheme, f"[{host}]" if ":" in host else host, port)
 
 

@@ -45,6 +45,7 @@ class Settings:
     Attributes:
         grace_seconds: how long running work may go on after SIGTERM.
         keyring: the public keys of who may send requests; None lets everybody send them.
+        tls_client_name: what the certificate of a client has to hold; empty for clients without one.
         tls: None: plain HTTP, and reports to an https address are checked with the system's authorities.
         state_dir: None: /var/lib/warmworker if it can be written to, else a new temporary directory.
     """
@@ -56,6 +57,7 @@ class Settings:
     grace_seconds: float = 25.0
     log_format: str = "text"
     tls: Certificates | None = None
+    tls_client_name: str = ""
     keyring: Keyring | None
     pod: Pod = field(default_factory=Pod)
 
@@ -73,6 +75,9 @@ def read(environment: Mapping[str, str] = os.environ, **given: str | None) -> Se
     if log_format[1] not in FORMATS:
         raise BadSetting(f"{log_format[0]} is {log_format[1]!r}. Set it to {' or '.join(FORMATS)}.")
     state_dir = text("state_dir", "")[1]
+    tls, tls_client_name = _certificates(text("tls_dir", "")[1]), text("tls_client_name", "")[1]
+    if tls_client_name and tls is None:
+        raise BadSetting("WARMWORKER_TLS_CLIENT_NAME is set without WARMWORKER_TLS_DIR: there is no TLS to show it in.")
     pod = Pod(name=environment.get("POD_NAME", ""), uid=environment.get("POD_UID", ""))
     return Settings(
         host=text("host", "0.0.0.0")[1],  # noqa: S104 - as above
@@ -81,7 +86,8 @@ def read(environment: Mapping[str, str] = os.environ, **given: str | None) -> Se
         state_dir=Path(state_dir) if state_dir else None,
         grace_seconds=_number(*text("grace_seconds", "25"), lowest=0, highest=86400),
         log_format=log_format[1],
-        tls=_certificates(text("tls_dir", "")[1]),
+        tls=tls,
+        tls_client_name=tls_client_name,
         keyring=_keyring(text, pod),
         pod=pod,
     )

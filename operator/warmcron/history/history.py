@@ -43,7 +43,7 @@ class Figures:
             ["kind"],
             registry=registry,
         )
-        for kind in ("run", "attempt", "line"):
+        for kind in ("run", "attempt", "line", "result"):
             self.dropped.labels(kind)
         self.waiting = Gauge("warmcron_history_outbox_depth", "Records that wait to be written", registry=registry)
         self.up = Gauge("warmcron_history_up", "1 while the history's database takes writes", registry=registry)

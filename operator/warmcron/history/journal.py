@@ -4,6 +4,8 @@ It keeps what changed and not each change: a run that begins and ends between tw
 is dropped and counted by kind; nothing in here blocks, raises or reads a database.
 """
 
+import json
+import sys
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,13 +18,19 @@ from warmcron.core.tasks import RunRecord, TaskRef, TaskSpec
 from warmcron.history import rows
 from warmcron.history.model import AttemptRow, LogRow, RunRow
 from warmcron.history.rows import Attempt, Said
+from warmcron.history.weights import Weights
 
 # Runs and attempts that wait to be written; about 50 MB with their tasks' specs shared.
 MOST_RUNS: Final = 50_000
 MOST_ATTEMPTS: Final = 100_000
-# Text of the log lines that wait, in characters; and what a line costs beside its text.
+# Bytes of the log lines that wait, those of one run, and what a line costs beside its text. A run that writes
+# without end fills its own share and nobody else's.
 MOST_TEXT: Final = 32 * 1024 * 1024
+RUN_TEXT: Final = 4 * 1024 * 1024
 LINE_COST: Final = 200
+# Bytes of the results and errors of runs that go on or wait to be written.
+MOST_SAID: Final = 64 * 1024 * 1024
+NOT_KEPT: Final = "not kept: too much waited to be written"
 # A new leader repeats what the one before ended this recently: that may have died before it was written.
 RECALLED_SECONDS: Final = 120.0
 
@@ -34,6 +42,7 @@ class Batch:
     runs: dict[str, RunRow] = field(default_factory=dict)
     attempts: dict[tuple[str, int, str], AttemptRow] = field(default_factory=dict)
     lines: list[tuple[float, LogRow]] = field(default_factory=list)
+    weights: dict[str, int] = field(default_factory=dict)  # bytes that workers said of a run, by its id
 
     def __len__(self) -> int:
         return len(self.runs) + len(self.attempts) + len(self.lines)
@@ -57,7 +66,8 @@ class Journal:
         self._runs: dict[str, rows.Note | RunRow] = {}
         self._attempts: dict[tuple[str, int, str], Attempt | AttemptRow] = {}
         self._lines: deque[tuple[float, LogRow]] = deque()
-        self._text = 0
+        self._text = Weights(MOST_TEXT, each=RUN_TEXT)
+        self._weights = Weights(MOST_SAID)
         self._open: dict[str, Attempt] = {}  # the attempt that is out, by run
         self._said: dict[str, Said] = {}  # what workers said of runs that go on
 
@@ -110,6 +120,7 @@ class Journal:
                 attempt.ended, attempt.reason = now, attempt.reason or run.reason
                 self._put_attempt(attempt)
         self._put_run(run.id, rows.Note(run, now, self._said.pop(run.id, None)))
+        self._lighten(run.id)
 
     def skipped(self, task: TaskRef, spec: TaskSpec | None, record: RunRecord, count: int, now: float) -> None:
         """`count` ticks up to the record's were not started."""
@@ -129,7 +140,9 @@ class Journal:
     def follow(self) -> None:
         """Our term is over: what goes on is told by the next leader."""
         self._open.clear()
-        self._said.clear()
+        said, self._said = self._said, {}
+        for run_id in said:
+            self._lighten(run_id)
 
     # ---- the workers -----------------------------------------------------------------------------------------
 
@@ -137,12 +150,10 @@ class Journal:
         """Lines that a handler printed or logged."""
         now = self._now()
         for line in found:
-            cost = len(line.text) + LINE_COST
-            if self._text + cost > MOST_TEXT:
+            if self._text.add(line.run_id, _cost(line)):
+                self._lines.append((now, line))
+            else:
                 self._dropped.labels("line").inc()
-                continue
-            self._text += cost
-            self._lines.append((now, line))
         self._wake()
 
     def progress(self, run: runs.Run, fraction: float, text: str) -> None:
@@ -155,6 +166,11 @@ class Journal:
 
     def finished(self, run: runs.Run, *, result: Any, error: dict[str, Any] | None) -> None:
         """What an attempt returned or how it failed; said before the engine hears that it has ended."""
+        size = _size(result) + 2 * _size(error)  # the attempt has the error as well
+        if size and not self._weights.add(run.id, size):
+            self._dropped.labels("result").inc()
+            result = NOT_KEPT if result is not None else None
+            error = {"message": NOT_KEPT} if error is not None else None
         said = self._said.setdefault(run.id, Said())
         if run.shard:
             said.add(run.shard.pod_name, result)
@@ -171,28 +187,31 @@ class Journal:
         batch = Batch()
         for key in list(self._runs)[:limit] if len(self._runs) > limit else list(self._runs):
             batch.runs[key] = rows.run_row(self._runs.pop(key))
+            if key not in self._said and (weight := self._weights.drop(key)):
+                batch.weights[key] = weight
         for name in list(self._attempts)[:limit]:
             batch.attempts[name] = rows.attempt_row(self._attempts.pop(name))
         while self._lines and len(batch.lines) < limit:
             batch.lines.append(self._lines.popleft())
-        self._text -= sum(len(line.text) + LINE_COST for _, line in batch.lines)
+        for _, line in batch.lines:
+            self._text.drop(line.run_id, _cost(line))
         return batch
 
     def give_back(self, batch: Batch) -> None:
         """A batch that could not be written waits again; what has changed since then wins."""
         for key, run in batch.runs.items():
             if key not in self._runs:
+                self._weights.add(key, batch.weights.get(key, 0))
                 self._put_run(key, run)
+                self._lighten(key)
         for name, attempt in batch.attempts.items():
             if name not in self._attempts and not self._full(self._attempts, MOST_ATTEMPTS, "attempt"):
                 self._attempts[name] = attempt
         for entry in reversed(batch.lines):
-            cost = len(entry[1].text) + LINE_COST
-            if self._text + cost > MOST_TEXT:
+            if self._text.add(entry[1].run_id, _cost(entry[1])):
+                self._lines.appendleft(entry)
+            else:
                 self._dropped.labels("line").inc()
-                continue
-            self._text += cost
-            self._lines.appendleft(entry)
 
     def _put_run(self, run_id: str, note: rows.Note | RunRow) -> None:
         if run_id not in self._runs and self._full(self._runs, MOST_RUNS, "run"):
@@ -206,8 +225,22 @@ class Journal:
             return
         self._attempts[key] = attempt
 
+    def _lighten(self, run_id: str) -> None:
+        """What was said of a run that is neither going on nor waiting is gone."""
+        if run_id not in self._runs and run_id not in self._said:
+            self._weights.drop(run_id)
+
     def _full(self, waiting: dict[Any, Any], most: int, kind: str) -> bool:
         if len(waiting) < most:
             return False
         self._dropped.labels(kind).inc()
         return True
+
+
+def _cost(line: LogRow) -> int:
+    return sys.getsizeof(line.text) + LINE_COST
+
+
+def _size(said: Any) -> int:
+    """About the bytes that something takes: those of its JSON."""
+    return 0 if said is None else len(json.dumps(said))

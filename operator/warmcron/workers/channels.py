@@ -8,7 +8,7 @@ answers stop coming, because handlers take their time, connections are added unt
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from warmcron.core.pool import Address
@@ -54,10 +54,10 @@ class Channels:
     """All lanes, by address. Bounded by what the engine sends: it keeps to each worker's own limit of runs.
 
     Args:
-        tls: whose certificates are believed; None for plain HTTP.
+        tls: whose certificates are believed, asked for each connection; None for plain HTTP.
     """
 
-    def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, *, tls: Callable[[], ssl.SSLContext] | None = None) -> None:
         self._tls = tls
         self._loop = asyncio.get_running_loop()
         self._lanes: dict[Address, _Lane] = {}
@@ -136,7 +136,7 @@ class Channels:
                     ),
                     address.ip,
                     address.port,
-                    ssl=self._tls,
+                    ssl=self._tls() if self._tls else None,
                     server_hostname=lane.name if self._tls else None,
                 )
         except (OSError, TimeoutError):

@@ -5,10 +5,11 @@ The engine decides by none of it; it goes to the operator's log and to the histo
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 import structlog
+from prometheus_client import Counter
 
 from warmcron.core import runs, times
 from warmcron.history.model import LogRow, line_seq
@@ -23,6 +24,8 @@ TEXT_LIMIT: Final = 1024
 TRACEBACK_LIMIT: Final = 32 * 1024
 RESULT_LIMIT: Final = 64 * 1024
 ERROR_PARTS: Final = (("type", TEXT_LIMIT), ("message", TEXT_LIMIT), ("traceback", TRACEBACK_LIMIT))
+# Lines that all runs together get into the operator's log, where each costs as much as sending a run.
+ECHOED_PER_SECOND: Final = 500
 # What a time may be off: a worker's clock is not ours, and a line of the year 9999 would never be purged.
 SKEW_SECONDS: Final = 3600.0
 
@@ -46,13 +49,16 @@ class Reports:
 
     Args:
         find: the run, or the shard of one, that an attempt is the present one of; None if there is none.
-        echo: whether log lines go to the operator's log as well.
+        echo: whether log lines go to the operator's log as well, up to `ECHOED_PER_SECOND`.
+        silenced: counts the lines that did not.
     """
 
     archive: Archive
     find: Callable[[runs.Attempt], runs.Run | None]
     now: Callable[[], float]
     echo: bool = True
+    silenced: Counter | None = None
+    _second: list[int] = field(default_factory=lambda: [0, 0])  # the current one, and how many lines were in it
 
     def lines(self, about: runs.Attempt, event: int, found: object) -> None:
         """The lines of one event; `event` is the worker's number for it, 0 for those in an answer."""
@@ -71,7 +77,7 @@ class Reports:
                 level=clean(line.get("level"), 16),
             )
             rows.append(row)
-            if self.echo:
+            if self.echo and self._may_echo():
                 log.info("task output", run_id=about.run_id, stream=row.stream, text=row.text)
         if rows:
             self.archive.lines(rows)
@@ -86,6 +92,17 @@ class Reports:
         """How an attempt ended: the `result` and `error` of a Finished event or of an answer."""
         if run := self.find(about):
             self.archive.finished(run, result=_result(document.get("result")), error=_error(document.get("error")))
+
+    def _may_echo(self) -> bool:
+        second = int(self.now())
+        if self._second[0] != second:
+            self._second[:] = [second, 0]
+        self._second[1] += 1
+        if self._second[1] <= ECHOED_PER_SECOND:
+            return True
+        if self.silenced is not None:
+            self.silenced.inc()
+        return False
 
     def _time(self, value: object) -> float:
         now = self.now()

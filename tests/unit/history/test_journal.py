@@ -1,5 +1,6 @@
 """What the engine does is what the journal says, in as few rows as there are runs; what does not fit is counted."""
 
+import sys
 from typing import Any
 
 import pytest
@@ -200,10 +201,11 @@ def test_a_run_that_is_taken_over_goes_on_in_the_journal(world: Journaled) -> No
     assert [(row.epoch, row.answer) for row in batch.attempts.values()] == [(2, "Finished")]
 
 
-def test_what_does_not_fit_is_dropped_and_counted(world: Journaled, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_does_not_fit_is_dropped_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal, "MOST_RUNS", 2)
     monkeypatch.setattr(journal, "MOST_ATTEMPTS", 1)
-    monkeypatch.setattr(journal, "MOST_TEXT", journal.LINE_COST + 5)
+    monkeypatch.setattr(journal, "MOST_TEXT", journal.LINE_COST + sys.getsizeof("fits"))
+    world = Journaled()
     world.worker()
     for name in ("a", "b", "c"):
         world.task(name)
@@ -213,6 +215,60 @@ def test_what_does_not_fit_is_dropped_and_counted(world: Journaled, monkeypatch:
     assert (world.dropped("run") > 0, world.dropped("attempt") > 0, world.dropped("line")) == (True, True, 1)
     batch = world.written()
     assert (len(batch.runs), len(batch.attempts), len(batch.lines)) == (2, 1, 1)
+
+
+def test_a_run_that_writes_without_end_fills_its_own_share_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "RUN_TEXT", 10_000)
+    world = Journaled()
+    found = reports(world)
+    for event in range(100):
+        found.lines(runs.Attempt("noisy", 1, "uid"), event, [{"text": "𝄞" * 1000}])  # four bytes each in memory
+    found.lines(runs.Attempt("quiet", 1, "uid"), 1, [{"text": "is heard"}])
+
+    assert world.dropped("line") == 98
+    batch = world.written()
+    assert [line.run_id for _, line in batch.lines] == ["noisy", "noisy", "quiet"]
+    world.journal_kept.give_back(batch)
+    assert world.dropped("line") == 98
+    assert len(world.written().lines) == 3
+    found.lines(runs.Attempt("noisy", 1, "uid"), 200, [{"text": "𝄞" * 1000}])
+    assert len(world.written().lines) == 1, "what was written has made room"
+
+
+def test_results_have_a_budget_and_what_is_over_it_is_said_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "MOST_SAID", 25_000)
+    world = Journaled()
+    world.worker()
+    names = ("a", "b", "c")
+    for name in names:
+        world.task(name)
+    world.pass_time(10)
+    found = reports(world)
+    requests = world.sent()
+    for request in requests:
+        found.finished(request.about, {"result": "x" * 10_000})
+        world.succeed(request)
+    batch = world.written()
+    kept = [batch.runs[request.run_id].result for request in requests]
+    assert kept == ["x" * 10_000, "x" * 10_000, journal.NOT_KEPT]
+    assert world.dropped("result") == 1
+
+    world.journal_kept.give_back(batch)
+    assert world.journal_kept._weights.total > 20_000, "what could not be written still waits"
+    world.written()
+    assert world.journal_kept._weights.total == 0
+
+
+def test_what_was_said_of_runs_of_an_earlier_term_takes_no_room(world: Journaled) -> None:
+    world.worker()
+    world.task()
+    world.pass_time(10)
+    (request,) = world.sent()
+    reports(world).finished(request.about, {"error": {"message": "x" * 1000}})
+    world.written()
+    assert world.journal_kept._weights.total > 2000
+    world.journal_kept.follow()
+    assert world.journal_kept._weights.total == 0
 
 
 def test_a_batch_that_comes_back_gives_way_to_what_is_newer(world: Journaled) -> None:
