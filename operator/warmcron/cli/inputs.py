@@ -1,6 +1,9 @@
 """What stands on a command line, into values: instants, windows of time, the tasks of a file. Nothing is done here."""
 
+import itertools
+import math
 import sys
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +18,8 @@ from warmcron.spec.task import KIND
 
 STDIN: Final = "-"
 YEARS: Final = range(1900, 9000)
+# Python's calendar ends with the year 9999, and a tick may be 292 years away.
+LATEST: Final = datetime(YEARS.stop, 1, 1, tzinfo=UTC).timestamp() - 1
 
 
 class Window(NamedTuple):
@@ -26,22 +31,33 @@ class Window(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TaskInput:
-    """A task of a file, with what only an object that has been in a cluster carries."""
+    """A task of a file, with what only an object that has been in a cluster carries.
+
+    Attributes:
+        created: its creation, in UTC epoch seconds.
+        last: the last tick that its status calls decided, in UTC epoch seconds.
+    """
 
     manifest: Manifest
     uid: str | None
     created: int | None
+    last: int | None
 
 
 def instant(text: str, *, option: str) -> float:
     """RFC 3339 to UTC epoch seconds; without an offset it is nobody's time."""
     try:
-        found = datetime.fromisoformat(text)
+        found = datetime.fromisoformat(text.upper())  # RFC 3339 has a small t and z too
     except ValueError:
         found = None
     if found is None or found.tzinfo is None or found.year not in YEARS:
         raise UsageError(f"{option}: {text!r} is not an instant; expected RFC 3339 such as 2026-11-24T14:00:00Z")
     return found.timestamp()
+
+
+def second(text: str, *, option: str) -> int:
+    """The same in whole seconds, those of a fraction dropped."""
+    return math.floor(instant(text, option=option))
 
 
 def now() -> float:
@@ -82,11 +98,11 @@ def tasks(paths: Iterable[Path]) -> list[TaskInput]:
             continue
         read, wrong = documents.read(content, name)
         faults += wrong
-        for document in read:
+        for document in itertools.chain.from_iterable(map(manifests.unpacked, read)):
             manifest, wrong = manifests.check(document)
             faults += wrong
             if manifest:
-                found.append(_task(manifest, document.value["metadata"]))
+                found.append(_task(manifest, document.value))
     faults += manifests.doubled([task.manifest for task in found])
     if faults:
         raise UsageError("\n".join(map(str, faults)))
@@ -95,20 +111,40 @@ def tasks(paths: Iterable[Path]) -> list[TaskInput]:
     return found
 
 
-def _task(manifest: Manifest, metadata: Any) -> TaskInput:
-    uid, created = metadata.get("uid"), metadata.get("creationTimestamp")
-    moment = int(instant(created, option="metadata.creationTimestamp")) if isinstance(created, str) else None
-    return TaskInput(manifest, uid if isinstance(uid, str) else None, moment)
+def _task(manifest: Manifest, value: Any) -> TaskInput:
+    metadata, status = value["metadata"], value.get("status")
+    uid = metadata.get("uid")
+    return TaskInput(
+        manifest,
+        uid=_uid(uid) if uid is not None else None,
+        created=_moment(metadata, "metadata", "creationTimestamp"),
+        last=_moment(status, "status", "lastScheduleTime") if isinstance(status, dict) else None,
+    )
+
+
+def _moment(found: dict[str, Any], where: str, key: str) -> int | None:
+    value = found.get(key)
+    return second(str(value), option=f"{where}.{key}") if value is not None else None
+
+
+def _uid(text: Any) -> str:
+    try:
+        return str(uuid.UUID(str(text)))
+    except ValueError:
+        raise UsageError(f"metadata.uid: {text!r:.80} is not a UUID") from None
 
 
 def texts(paths: Iterable[Path]) -> Iterable[tuple[str, str, documents.Fault | None]]:
     """Name and content of each file, or why it cannot be read; the YAML files of a folder; `-` for standard input."""
     for path in paths:
         if str(path) == STDIN:
-            yield "standard input", sys.stdin.read(files.MAX_BYTES), None
+            yield "standard input", *files.decoded(sys.stdin.buffer, "standard input")
             continue
-        inside = (
-            sorted(found for found in path.iterdir() if found.suffix in files.SUFFIXES) if path.is_dir() else [path]
-        )
+        try:
+            inside = sorted(path.iterdir()) if path.is_dir() else [path]
+        except OSError as error:
+            yield str(path), "", documents.Fault(str(path), 1, f"cannot be read: {error.strerror}")
+            continue
         for file in inside:
-            yield str(file), *files.text_of(file)
+            if file == path or file.suffix in files.SUFFIXES:
+                yield str(file), *files.text_of(file)

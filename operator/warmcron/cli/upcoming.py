@@ -1,9 +1,10 @@
 """`warmcron next`: when a schedule is due, by the code that the operator runs. No cluster is asked."""
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -11,6 +12,8 @@ from warmcron.cli import inputs, output
 from warmcron.core import schedule, times, zones
 from warmcron.errors import UsageError
 from warmcron.spec.task import DaylightSavingPolicy, ScheduledTaskSpec
+
+MAX_COUNT: Final = 10_000
 
 
 def upcoming(  # noqa: PLR0913 - options are arguments
@@ -32,15 +35,17 @@ def upcoming(  # noqa: PLR0913 - options are arguments
     after: Annotated[
         str | None, typer.Option(metavar="RFC3339", help="Only ticks after this instant; now when not given.")
     ] = None,
-    count: Annotated[int, typer.Option("--count", "-c", min=1, max=10_000, help="How many.")] = 10,
+    count: Annotated[int, typer.Option("--count", "-c", help=f"How many, up to {MAX_COUNT}.")] = 10,
     form: Annotated[output.Plain, typer.Option("--output", "-o", help="How it is written.")] = output.Plain.TABLE,
 ) -> None:
     """Say when tasks are due next.
 
     JSON is a list of instants in UTC; with several tasks in the files, an object of such lists by namespace/name.
     """
-    start = int(inputs.instant(after, option="--after") if after else inputs.now())
-    anchor = int(inputs.instant(created, option="--created")) if created else None
+    start = math.floor(inputs.instant(after, option="--after") if after is not None else inputs.now())
+    anchor = inputs.second(created, option="--created") if created is not None else None
+    if not 1 <= count <= MAX_COUNT:
+        raise UsageError(f"--count: {count} is not a number from 1 to {MAX_COUNT}")
     if (text is None) == (file is None):
         raise UsageError("--schedule or --file: give one of them")
     if text is not None:
@@ -89,8 +94,10 @@ def _of_files(paths: list[Path], *, anchor: int | None, start: int) -> Iterator[
 
 def _ticks(found: schedule.Schedule, start: int, count: int) -> list[int]:
     ticks: list[int] = []
-    for _ in range(count):
+    for number in range(1, count + 1):
         start = found.next_after(start)
+        if start > inputs.LATEST:
+            raise UsageError(f"--count: tick {number} lies beyond the year {inputs.YEARS[-1]}")
         ticks.append(start)
     return ticks
 

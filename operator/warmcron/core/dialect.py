@@ -34,17 +34,9 @@ MONTHS: Final = {
     for i, name in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1)
 }
 WEEKDAYS: Final = {name: i for i, name in enumerate(["sun", "mon", "tue", "wed", "thu", "fri", "sat"])}
-NANO: Final = Fraction(1, 10**9)
-UNITS: Final[dict[str, Fraction]] = {
-    "ns": NANO,
-    "us": 1000 * NANO,
-    "ms": 10**6 * NANO,
-    "s": Fraction(1),
-    "m": Fraction(60),
-    "h": Fraction(3600),
-}
+NANOSECONDS: Final = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 # What Go's durations can hold, and with them CronJob: 292 years.
-MAX_EVERY: Final = 9_223_372_036
+MAX_EVERY: Final = 2**63 - 1
 STARS: Final = ("*", "?")
 
 
@@ -70,10 +62,11 @@ KINDS: Final = (
 DAY, WEEKDAY = 3, 5
 
 _SPACE: Final = re.compile(r"[ \t\n\v\f\r]+")
-_NUMBER: Final = r"\+?[0-9]{1,18}|[A-Za-z]{3}"
+_NUMBER: Final = r"\+?0*[0-9]{1,18}|[A-Za-z]{3}"
 # CronJob's parser reads nothing after the star of `*-5`: it is a star.
-_ITEM: Final = re.compile(rf"(?:([*?])(?:-[^/]*)?|({_NUMBER})(?:-({_NUMBER}))?)(?:/(\+?[0-9]{{1,18}}))?")
+_ITEM: Final = re.compile(rf"(?:([*?])(?:-[^/]*)?|({_NUMBER})(?:-({_NUMBER}))?)(?:/(\+?0*[0-9]{{1,18}}))?")
 _HASH: Final = re.compile(r"H(?:\(([0-9]{1,18})-([0-9]{1,18})\))?(?:/([0-9]{1,18}))?")
+_USES_HASH: Final = re.compile(r"(?<![A-Za-z])H(?![A-Za-z])")
 _LAST_DAY: Final = re.compile(r"L(W)?", re.IGNORECASE)
 _NEAREST: Final = re.compile(r"([0-9]{1,2})W", re.IGNORECASE)
 _LAST_WEEKDAY: Final = re.compile(r"([0-7]|[A-Za-z]{3})L|L([0-7])", re.IGNORECASE)
@@ -120,6 +113,11 @@ def read(text: str, *, hash_key: str) -> Fields | Every:
     return _read_fields(text, hash_key)
 
 
+def uses_hash(text: str) -> bool:
+    """Whether a text may have an `H`, so that it means something else for each task: `THU` has none."""
+    return _USES_HASH.search(text) is not None
+
+
 def _read_macro(text: str) -> Fields | Every:
     if text in MACROS:
         return _read_fields(MACROS[text], "")
@@ -127,12 +125,14 @@ def _read_macro(text: str) -> Fields | Every:
         raise SpecError(f"{text!r} is not a macro; known are {', '.join(MACROS)} and '@every 30s'", field=FIELD)
     if not (match := _EVERY.fullmatch(text)):
         raise SpecError(f"{text!r}: expected '@every' and a duration such as 30s, 5m or 1h30m", field=FIELD)
-    seconds = int(sum(Fraction(number) * UNITS[unit] for number, unit in _DURATION.findall(match[1])))
-    if seconds < 1:
+    # Fractions, for 0.57h is not 2052 s in floating point; each part to the nanosecond and the whole to the second
+    # below, as CronJob rounds.
+    duration = sum(int(Fraction(number) * NANOSECONDS[unit]) for number, unit in _DURATION.findall(match[1]))
+    if duration < NANOSECONDS["s"]:
         raise SpecError(f"{text!r} is shorter than one second", field=FIELD)
-    if seconds > MAX_EVERY:
+    if duration > MAX_EVERY:
         raise SpecError(f"{text!r} is longer than 292 years", field=FIELD)
-    return Every(seconds)  # whole seconds, as CronJob rounds
+    return Every(duration // NANOSECONDS["s"])
 
 
 def _read_fields(text: str, hash_key: str) -> Fields:

@@ -180,7 +180,7 @@ def parse(text: str, *, zone: str, policy: DaylightSavingPolicy, anchor: int, ha
     Raises:
         SpecError: the text or the zone is not one, or no date ever matches.
     """
-    found = _cron(text, zone, policy, hash_key if "H" in text else "")
+    found = _cron(text, zone, policy, hash_key if dialect.uses_hash(text) else "")
     if isinstance(found, dialect.Every):
         return Interval(found.seconds, anchor)
     return found

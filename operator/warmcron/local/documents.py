@@ -8,6 +8,9 @@ import yaml
 
 Path = tuple[str | int, ...]
 
+# Aliases of aliases can say more in one line than a machine can hold.
+MAX_FIELDS: Final = 200_000
+
 _TIMESTAMP: Final = "tag:yaml.org,2002:timestamp"
 
 
@@ -79,6 +82,8 @@ def read(text: str, file: str) -> tuple[list[Document], list[Fault]]:
 
 def _walk(node: yaml.Node, path: Path, lines: dict[Path, int]) -> Iterator[tuple[Path, int]]:
     """Notes the line of every field; yields the fields that are there twice."""
+    if len(lines) > MAX_FIELDS:
+        raise ValueError(f"more than {MAX_FIELDS:,} fields in one document")
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":

@@ -1,9 +1,10 @@
 """The tasks of YAML files: read, checked, and read anew when a file changes. A broken file keeps its last good form."""
 
+import itertools
 from collections.abc import Iterable, Iterator
 from importlib import resources
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from warmcron.errors import LocalError
 from warmcron.local import documents, manifests
@@ -83,7 +84,7 @@ def read(path: Path) -> tuple[list[Manifest], list[Fault]]:
         return [], [fault]
     found, faults = documents.read(text, str(path))
     tasks = []
-    for document in found:
+    for document in itertools.chain.from_iterable(map(manifests.unpacked, found)):
         task, wrong = manifests.check(document)
         faults += wrong
         if task:
@@ -95,11 +96,19 @@ def text_of(path: Path) -> tuple[str, Fault | None]:
     """What a file says, or why it cannot be read."""
     name = str(path)
     try:
-        if path.stat().st_size > MAX_BYTES:
-            return "", Fault(name, 1, f"larger than {MAX_BYTES} bytes")
-        return path.read_text(encoding="utf-8"), None
+        with path.open("rb") as file:
+            return decoded(file, name)
     except OSError as error:
         return "", Fault(name, 1, f"cannot be read: {error.strerror}")
+
+
+def decoded(file: BinaryIO, name: str) -> tuple[str, Fault | None]:
+    """The text of an open file, or why it is none."""
+    content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        return "", Fault(name, 1, f"larger than {MAX_BYTES} bytes")
+    try:
+        return content.decode(), None
     except UnicodeDecodeError as error:
         return "", Fault(name, 1, f"not UTF-8: {error.reason} at byte {error.start}")
 

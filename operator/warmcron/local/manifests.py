@@ -59,6 +59,22 @@ def check(document: Document) -> tuple[Manifest | None, list[Fault]]:
     return found, []
 
 
+def unpacked(document: Document) -> Iterator[Document]:
+    """The objects of a `kind: List`, as `kubectl get -o yaml` writes several; else the document itself."""
+    value = document.value
+    items = value.get("items") if isinstance(value, dict) and value.get("kind") == "List" else None
+    if not isinstance(items, list):
+        yield document
+        return
+    lines: list[dict[Path, int]] = [{} for _ in items]
+    for path, line in document.lines.items():
+        match path:
+            case ("items", int(index), *below):
+                lines[index][tuple(below)] = line
+    for item, found in zip(items, lines, strict=True):
+        yield Document(document.file, item, found)
+
+
 def _is_task(document: Document, value: Any) -> tuple[bool, Fault | None]:
     """Whether a document is a ScheduledTask; if it is one gone wrong, what is wrong."""
     if not isinstance(value, dict):

@@ -90,14 +90,16 @@ class Backoff(_Model):
 # CronJob's grammar for one field, plus our L, W, # and H: n, n-m, *, ?, each with an optional /step, in a list.
 # The API server checks it at apply; `core.dialect` checks it again, with ranges that a regex cannot compare.
 # Stray commas, a plus sign and what follows the star of `*-5`: accidents of CronJob's parser that mean the same here.
+# Each text can be matched in one way only: Python's `re` tries all ways before it gives up, and with two ways to read
+# `05` a list of forty of them would keep it busy for years.
 def _field(number: str, extra: str = "") -> str:
     star, signed = r"[*?](-[^/,\s]*)?", rf"\+?{number}"
     one = rf"(({star}|{signed}(-{signed})?|H(\({number}-{number}\))?)(/\+?0*[1-9][0-9]*)?{extra})"
     return rf",*{one}(,+{one})*,*"
 
 
-_MINUTE = _field("0*[0-5]?[0-9]")
-_HOUR = _field("0*([01]?[0-9]|2[0-3])")
+_MINUTE = _field("0*[1-5]?[0-9]")
+_HOUR = _field("0*(1?[0-9]|2[0-3])")
 _MONTH_NAME = "(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
 _WEEKDAY_NAME = "(?i:sun|mon|tue|wed|thu|fri|sat)"
 _DAY = _field("0*([1-9]|[12][0-9]|3[01])", r"|[Ll][Ww]?|(0?[1-9]|[12][0-9]|3[01])[Ww]")

@@ -43,6 +43,10 @@ ROWS = [
          "--daylight-saving-policy", "Literal"],
         ["2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"],
     ),
+    # RFC 3339 has small letters too, and a fraction lies after its second, before 1970 as well
+    (["-s", "* * * * * *", "-c", "1", "--after", "1969-12-31t23:59:58.5z"], ["1969-12-31T23:59:59Z"]),
+    # a value may begin with a dash, or a star with one
+    (["-s", "*-5 * * * *", "-c", "1"], ["2026-11-24T10:01:00Z"]),
 ]  # fmt: skip
 
 
@@ -89,6 +93,20 @@ MISTAKES = [
     (["-s", "@daily", "--after", "9999-12-31T23:59:59Z"], "warmcron: --after:"),
     (["-s", "@daily", "--created", "2026"], "warmcron: --created:"),
     (["-s", "@daily", "--name", "report"], "warmcron: --name: 'report' is not a task; expected NAMESPACE/NAME"),
+    (["-s", "-5 * * * *"], "warmcron: spec.schedule: '-5' is not read in the minute field"),
+    (["-s", "@daily", "--after", ""], "warmcron: --after:"),
+    (["-s", "@daily", "--count", "0"], "warmcron: --count: 0 is not a number from 1 to 10000"),
+    (["-s", "@daily", "--count", "-1"], "warmcron: --count: -1 is not a number"),
+    (["-s", "@daily", "--count", "10001"], "warmcron: --count: 10001 is not a number"),
+    # a calendar ends somewhere
+    (
+        ["-s", "@every 2562047h", "-c", "100", "--after", "2026-11-24T10:00:00Z"],
+        "warmcron: --count: tick 24 lies beyond",
+    ),
+    (
+        ["-s", "0 0 29 2 *", "-c", "10000", "--after", "2026-11-24T10:00:00Z"],
+        "warmcron: --count: tick 1692 lies beyond",
+    ),
     ([], "warmcron: --schedule or --file: give one of them"),
     (["-f", "/nowhere/x.yaml"], "warmcron: /nowhere/x.yaml:1: cannot be read: No such file or directory"),
 ]
@@ -110,6 +128,7 @@ FILES = [
     ("schedule: '@daily', timeZone: Europe/Atlantis", "tasks.yaml:5: spec.timeZone: 'Europe/Atlantis' is not"),
     ("timeZone: UTC", "tasks.yaml:5: spec.schedule: missing"),
     ("schedule: '@daily', shedule: x", "tasks.yaml:5: spec.shedule: unknown field; did you mean schedule?"),
+    ("schedule: '@daily'}\n}", "tasks.yaml:6: not YAML"),
 ]
 
 
@@ -119,6 +138,24 @@ def test_a_mistake_in_a_file_is_one_line_with_its_place(tmp_path: Path, spec: st
     assert (done.code, done.out) == (2, "")
     assert words in done.err
     assert done.err.count("\n") == 1
+
+
+def test_what_kubectl_get_writes_of_several_tasks_is_read(tmp_path: Path) -> None:
+    one = TASK.format(name="one", spec="schedule: '@daily'").replace("---", "").strip().replace("\n", "\n    ")
+    two = one.replace("name: one", "name: two").replace("@daily", "61 * * * *")
+    file = tmp_path / "list.yaml"
+    file.write_text(f"apiVersion: v1\nkind: List\nitems:\n  - {one}\n")
+    assert upcoming("-f", str(file), "-c", "1") == ["2026-11-25T00:00:00Z"]
+    file.write_text(f"apiVersion: v1\nkind: List\nitems:\n  - {one}\n  - {two}\n")
+    assert f"{file}:11: spec.schedule: not a schedule" in run("next", "-f", str(file)).err
+
+
+def test_a_file_that_means_harm_is_refused_and_not_unfolded(tmp_path: Path) -> None:
+    file = tmp_path / "bomb.yaml"
+    levels = "\n".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]" for n in range(1, 12))
+    file.write_text(f"l0: &l0 [x]\n{levels}\n")
+    done = run("next", "-f", str(file))
+    assert (done.code, done.err) == (2, f"warmcron: {file}:1: not YAML: more than 200,000 fields in one document\n")
 
 
 def test_a_file_without_a_task_says_so(tmp_path: Path) -> None:
@@ -159,6 +196,13 @@ def test_a_task_is_read_from_standard_input(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "from warmcron.cli.main import main; main()", "next", "-f", "-", "-c", "1"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, input=text)
     assert "-01-01T00:00:00Z" in done.stdout
+
+
+def test_what_is_no_text_on_standard_input_is_a_mistake() -> None:
+    command = [sys.executable, "-c", "from warmcron.cli.main import main; main()", "next", "-f", "-"]
+    done = subprocess.run(command, capture_output=True, check=False, input=b"\xff\xfe")
+    assert done.returncode == 2
+    assert done.stderr == b"warmcron: standard input:1: not UTF-8: invalid start byte at byte 0\n"
 
 
 def test_help_reads_as_the_program_was_called() -> None:

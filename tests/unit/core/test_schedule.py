@@ -325,6 +325,8 @@ def test_literal_gives_what_cronjob_s_own_library_gives(start: str, text: str, e
 def test_a_text_is_parsed_once_for_all_tasks_that_share_it() -> None:
     assert parse("7 3 * * *", "Asia/Tokyo") is parse("7 3 * * *", "Asia/Tokyo")
     assert parse("7 3 * * *", "Asia/Tokyo") is not parse("7 3 * * *", "Asia/Seoul")
+    shared = [schedule.parse("0 3 * * THU", zone="UTC", policy=ONCE, anchor=0, hash_key=key) for key in ("a/b", "a/c")]
+    assert shared[0] is shared[1], "the H of a name is no hash"
     hashed = [
         schedule.parse("H 3 * * *", zone="UTC", policy=ONCE, anchor=0, hash_key=key) for key in ("a/b", "a/b", "a/c")
     ]

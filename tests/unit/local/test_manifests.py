@@ -1,5 +1,8 @@
 """What a file may say, and how it is told where it is wrong."""
 
+import subprocess
+import sys
+
 import pytest
 
 from warmcron.local import documents, manifests
@@ -116,3 +119,25 @@ def test_a_null_is_a_field_that_is_not_there() -> None:
 def test_a_date_stays_text_as_it_does_for_kubectl() -> None:
     (task,), _ = read(GOOD + "  payload: {since: 2026-01-01}\n")
     assert task.spec["payload"] == {"since": "2026-01-01"}
+
+
+HARMFUL = [
+    ",".join(["05"] * 80) + "x * * * *",
+    ",".join(["00/1"] * 50) + " 24 * * *",
+    "0 " + ",".join(["023"] * 60) + "x * * *",
+    "0 0 " + ",".join(["01-031"] * 35) + "x * *",
+    "0 0 * " + ",".join(["012"] * 60) + "x *",
+    "0 0 * * " + ",".join(["007"] * 60) + "x",
+    "0" * 250 + "x * * *",
+    "," * 250 + "x",
+    "*-" * 125,
+    "@every " + "1.1m" * 60 + "x",
+]
+
+
+@pytest.mark.parametrize("schedule", HARMFUL, ids=range(len(HARMFUL)))
+def test_a_text_that_almost_fits_the_pattern_is_refused_without_trying_every_way_to_read_it(schedule: str) -> None:
+    # In a process of its own: with two ways to read `05` this would go on for years.
+    code = "import re, sys; from warmcron.spec.task import SCHEDULE_PATTERN as p; print(re.search(p, sys.argv[1]))"
+    done = subprocess.run([sys.executable, "-c", code, schedule], capture_output=True, timeout=120, check=True)
+    assert done.stdout == b"None\n"
