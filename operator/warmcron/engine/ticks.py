@@ -135,7 +135,8 @@ class Ticks:
         self._tasks.replace_spec(task, spec)
         rescheduled = old is None or spec is None or old.schedule_text != spec.schedule_text
         if held_back and (rescheduled or task.idle):
-            self.skip(task, held_back.tick, held_back.reason, held_back.count)
+            reason = held_back.reason if rescheduled else Reason.SUSPENDED
+            self.skip(task, held_back.tick, reason, held_back.count)
             task.history.last_tick = held_back.tick
         workers = self._workers(spec.pool) if spec else 0
         bookkeeping.settle(task, now, moved=was_idle and not task.idle, workers=workers)

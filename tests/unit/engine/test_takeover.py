@@ -193,6 +193,34 @@ def test_a_schedule_edited_while_nobody_looked_fires_nothing_of_the_past() -> No
     assert after.sent() == []
 
 
+def test_what_waits_in_the_queue_does_not_start_in_a_task_that_was_suspended_meanwhile() -> None:
+    before, uid = one_run(concurrencyPolicy="Queue")
+    before.answer(before.sent()[0], runs.Accepted())
+    before.pass_time(10)
+    after = successor(before, uid, later=5, concurrencyPolicy="Queue", suspend=True, generation=2)
+    take_over(after, report(before.sent()[0], runs.Finished(runs.Outcome.SUCCEEDED), uid))
+    assert after.sent() == []
+    assert after.observer.skips == [("Suspended", 1)]
+    assert after.status(uid)["succeeded"] == 1
+
+
+def test_what_waits_in_the_queue_waits_for_all_that_goes_on() -> None:
+    before, uid = one_run(concurrencyPolicy="Allow")
+    before.pass_time(10)
+    for request in before.sent():
+        before.answer(request, runs.Accepted())
+    before.task(concurrencyPolicy="Queue", generation=2, created=START)
+    before.pass_time(10)
+    assert len(before.sent()) == 2
+    after = successor(before, uid, later=1, concurrencyPolicy="Queue", generation=2)
+    ended, going = before.sent()
+    finished = report(ended, runs.Finished(runs.Outcome.SUCCEEDED), uid)
+    take_over(after, finished, report(going, runs.Accepted(), uid))
+    assert after.sent() == []
+    after.succeed(going)
+    assert [request.scheduled - START for request in after.sent()] == [30]
+
+
 def test_what_waits_in_the_queue_is_the_next_leaders_to_start() -> None:
     before, uid = one_run(concurrencyPolicy="Queue")
     request = before.sent()[0]
@@ -272,10 +300,10 @@ def test_a_task_held_after_failures_and_edited_while_nobody_led_goes_on() -> Non
     before, uid = one_run(backoffLimit=0, suspendAfterFailures=1)
     before.fail(before.sent()[0])
     assert before.condition(uid, "Ready")[1] == "SuspendedAfterFailures"
-    after = successor(before, uid, later=100, backoffLimit=0, suspendAfterFailures=1, generation=2)
+    after = successor(before, uid, later=105, backoffLimit=0, suspendAfterFailures=1, generation=2)
     take_over(after)
     assert after.sent() == []
-    after.pass_time(10)
+    after.pass_time(5)
     assert [r.scheduled - START for r in after.sent()] == [120]
     assert after.status(uid)["missed"] == 0
 
@@ -285,7 +313,7 @@ def test_a_spec_corrected_while_nobody_led_fires_nothing_of_the_time_it_was_wron
     before.worker("pod-a")
     uid = before.task(routingPolicy="Nonsense")
     assert before.condition(uid, "Ready")[0] == "False"
-    after = successor(before, uid, later=1000, generation=2)
+    after = successor(before, uid, later=1005, generation=2)
     take_over(after)
     assert after.sent() == []
     assert after.status(uid)["missed"] == 0
