@@ -1,5 +1,6 @@
 """`warmcron simulate`: what the operator would decide about a task over a stretch of time. No cluster is asked."""
 
+import math
 import uuid
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,7 +28,7 @@ def command(  # noqa: PLR0913 - options are arguments
         typer.Option(
             "--last-schedule",
             metavar="RFC3339",
-            help="The last tick that was decided before --from; without it the task is created at --from.",
+            help="The last tick that was decided before --from: the object's own, else none since its creation.",
         ),
     ] = None,
     down: Annotated[
@@ -43,7 +44,8 @@ def command(  # noqa: PLR0913 - options are arguments
     created: Annotated[
         str | None,
         typer.Option(
-            metavar="RFC3339", help="The task's creation, from which @every counts; --last-schedule or --from."
+            metavar="RFC3339",
+            help="The task's creation, from which @every counts: the object's own, else --last-schedule, else --from.",
         ),
     ] = None,
     form: Annotated[output.Plain, typer.Option("--output", "-o", help="How it is written.")] = output.Plain.TABLE,
@@ -56,19 +58,21 @@ def command(  # noqa: PLR0913 - options are arguments
     begin, until = inputs.instant(start, option="--from"), inputs.instant(end, option="--to")
     if until < begin:
         raise UsageError("--to: lies before --from")
-    before = int(inputs.instant(last, option="--last-schedule")) if last else None
+    before = inputs.second(last, option="--last-schedule") if last is not None else None
     if before is not None and before > begin:
         raise UsageError("--last-schedule: lies after --from")
+    origin = inputs.second(created, option="--created") if created is not None else None
     found: dict[str, list[Row]] = {}
     for task in inputs.tasks(file):
-        origin = inputs.instant(created, option="--created") if created else task.created
-        plan = _plan(task, created=int(begin if before is None else before) if origin is None else int(origin))
+        decided = _decided(task, before, begin)
+        known = (origin, task.created, decided, math.floor(begin))
+        plan = _plan(task, created=next(moment for moment in known if moment is not None))
         found[task.manifest.key] = simulate(
             Plan(
                 **plan,
                 start=begin,
                 end=until,
-                last=before,
+                last=decided,
                 down=inputs.windows(down or (), option="--down"),
                 suspended=inputs.windows(suspend or (), option="--suspend"),
                 run_seconds=run_seconds,
@@ -76,6 +80,13 @@ def command(  # noqa: PLR0913 - options are arguments
             )
         )
     _print(found, form)
+
+
+def _decided(task: inputs.TaskInput, last: int | None, begin: float) -> int | None:
+    """The last tick that was decided before the simulation begins, in UTC epoch seconds; None if none was."""
+    if last is not None or task.last is None:
+        return last
+    return min(task.last, math.floor(begin))  # an object of today in a simulation of yesterday
 
 
 def _plan(task: inputs.TaskInput, *, created: int) -> dict[str, Any]:

@@ -87,7 +87,7 @@ class _World:
         self._worker.concurrency = 1_000_000
         self._answers: list[tuple[float, int, str, int, runs.Event]] = []
         self._order = itertools.count()
-        self._has: dict[str, tuple[int, runs.Event]] = {}  # what the worker knows of each run
+        self._has: dict[str, Report] = {}  # what the worker knows of each run
         self._generation = 1
         self._up = False
         self._status: Json = {}
@@ -114,12 +114,13 @@ class _World:
             answer = self._answers[0][0] if self._answers else NEVER
             moment = min(engine, answer, moments[0] if moments else NEVER)
             if moment > self._plan.end:
-                return self._rows
+                # Of what is decided at one moment the older tick comes first.
+                return sorted(self._rows, key=lambda row: (row.time, row.scheduled))
             self._now = max(self._now, moment)
-            self._deliver()  # a run that ends at the moment of a tick has ended
             if moments and moments[0] <= self._now:
                 moments.pop(0)
                 self._change()
+            self._deliver()  # a run that ends at the moment of a tick has ended
             while self._up and self._engine.tick():
                 pass
             self._note_queued()
@@ -139,8 +140,7 @@ class _World:
         if comes_back:
             self._engine.apply_worker(self._worker)
             for key in self._engine.lead():
-                reports = [Report(run_id, n, self._worker.uid, event) for run_id, (n, event) in self._has.items()]
-                self._engine.open_pool(key, reports)
+                self._engine.open_pool(key, self._has.values())
 
     def _apply(self) -> None:
         suspend = self._plan.spec.suspend or _inside(self._plan.suspended, self._now)
@@ -162,9 +162,10 @@ class _World:
         while self._answers and self._answers[0][0] <= self._now:
             _, _, run_id, attempt, event = heapq.heappop(self._answers)
             if isinstance(event, runs.Finished):
-                if self._has.get(run_id) != (attempt, runs.Accepted()):
+                known = self._has[run_id]
+                if (known.attempt, known.event) != (attempt, runs.Accepted()):
                     continue  # cancelled meanwhile
-                self._has[run_id] = (attempt, event)
+                self._has[run_id] = replace(known, event=event)
             if self._up:
                 self._engine.on_event(runs.Attempt(run_id, attempt, self._worker.uid), event)
 
@@ -184,7 +185,7 @@ class _World:
     # ---- sender: the worker ----------------------------------------------------------------------------------
 
     def execute(self, run: runs.Run, worker: Worker) -> None:  # noqa: ARG002 - the port's signature
-        """The worker takes the attempt, and ends it in its time."""
+        """The worker takes the attempt, and ends it in its time, or at its deadline should the operator be down."""
         if run.attempt > 1:
             self._add(Row(run.scheduled, self._now, "Retry", run.reason, run.id))
         elif run.id in self._queued:
@@ -194,15 +195,27 @@ class _World:
             due = decide.due_time(run.spec, run.task.uid, run.scheduled)
             reason = DUE if self._now - due < decide.ON_TIME_SECONDS else CATCH_UP
             self._add(Row(run.scheduled, self._now, "Start", reason, run.id))
-        failed = run.attempt <= self._plan.failing
-        outcome = runs.Outcome.FAILED if failed else runs.Outcome.SUCCEEDED
-        self._has[run.id] = (run.attempt, runs.Accepted())
-        self._answer(run, runs.Finished(outcome, "SimulatedFailure" if failed else ""), after=self._plan.run_seconds)
+        self._has[run.id] = Report(
+            run.id,
+            run.attempt,
+            self._worker.uid,
+            runs.Accepted(),
+            task_uid=run.task.uid,
+            scheduled=run.scheduled,
+            shard=(run.shard.index, run.shard.total) if run.shard else None,
+        )
+        left = min(run.deadline, run.attempt_deadline) - self._now
+        end = runs.Finished(runs.Outcome.SUCCEEDED)
+        if self._plan.run_seconds > left:
+            end = runs.Finished(runs.Outcome.FAILED, runs.OVERDUE[run.deadline > run.attempt_deadline])
+        elif run.attempt <= self._plan.failing:
+            end = runs.Finished(runs.Outcome.FAILED, "SimulatedFailure")
+        self._answer(run, end, after=min(self._plan.run_seconds, left))
 
     def ask(self, run: runs.Run, worker: Worker, *, fence: bool) -> None:  # noqa: ARG002 - the port's signature
         """The worker says what it knows."""
-        attempt, event = self._has.get(run.id, (0, runs.Forgotten()))
-        self._answer(run, event if attempt == run.attempt else runs.Forgotten())
+        known = self._has.get(run.id)
+        self._answer(run, known.event if known and known.attempt == run.attempt else runs.Forgotten())
 
     def cancel(self, run: runs.Run, worker: Worker) -> None:  # noqa: ARG002 - the port's signature
         """The worker stops at once."""

@@ -1,6 +1,6 @@
 """What a tick or a run leaves behind in its task: counters, recent runs and conditions. Pure."""
 
-from warmcron.core import runs, status
+from warmcron.core import runs, status, times
 from warmcron.core.decide import Reason
 from warmcron.core.tasks import RunRecord, Task, tick_run_id
 
@@ -63,7 +63,8 @@ def settle(task: Task, now: float, *, moved: bool, workers: int) -> None:
         history.schedule_text = spec.schedule_text
     if moved:
         # Never back: a clock that was set back must not let ticks that were decided be decided again.
-        history.schedule_changed = max(history.schedule_changed, int(now))
+        # A tick of this very instant does not lie before the change.
+        history.schedule_changed = max(history.schedule_changed, times.second_before(now))
     history.generation, history.idle = task.generation, task.idle
     set_ready(task, now)
     set_available(task, now, workers=workers)

@@ -8,6 +8,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
+from warmcron.core import times
 from warmcron.core.schedule import Schedule
 from warmcron.core.tasks import NEVER, Task, TaskSpec
 from warmcron.spec.task import ConcurrencyPolicy, MissedRunPolicy
@@ -15,7 +16,7 @@ from warmcron.spec.task import ConcurrencyPolicy, MissedRunPolicy
 # An outage this short leaves ticks late, not missed: a change of leader (4 s) or a busy machine must not drop them
 # under Skip, nor fold several into one under RunLatest.
 GRACE_SECONDS: Final = 10
-# After a longer one, only a tick that is due right now is not missed.
+# After a longer one, only a tick that became due less than this ago is not missed.
 ON_TIME_SECONDS: Final = 1
 # Ticks counted one by one after downtime. Beyond it the count says "at least": a second-by-second schedule
 # has 31 million ticks a year, and only those that the policy can use are worth finding.
@@ -83,12 +84,11 @@ def decide(task: Task, now: float) -> tuple[list[Decision], int]:
         latest.pop()
         total -= 1
     cursor = latest[-1] if latest else task.history.cursor
-    latest = [tick for tick in latest if tick not in task.adopted]
-    total -= sum(task.history.cursor < tick <= cursor for tick in task.adopted)
+    latest, total = _without_adopted(task, latest, total, until=cursor)
     missed, fresh = _split(task, spec, latest, now)
     chosen = _choose(spec, missed, fresh)
     dropped = [tick for tick in latest if tick not in chosen] or [cursor]
-    decisions = _missed(spec, dropped, total - len(chosen), now)
+    decisions = _dropped(task, spec, dropped, total - len(chosen), now)
     active, queued = len(task.active), len(task.queued)
     for tick in chosen:
         in_turn = spec.missed_runs is MissedRunPolicy.RUN_ALL and tick in missed
@@ -118,27 +118,47 @@ def admit(spec: TaskSpec, tick: int, *, active: int, queued: int, in_turn: bool 
     return Skip(tick, Reason.CONCURRENT)
 
 
-def _missed(spec: TaskSpec, dropped: list[int], count: int, now: float) -> list[Decision]:
-    """Records for the ticks that are not started because their time has passed: one for each reason.
+def _dropped(task: Task, spec: TaskSpec, latest: list[int], count: int, now: float) -> list[Decision]:
+    """Records for the `count` ticks that are not started: one for those too late, one for the rest.
 
-    `dropped` are the last of them, `count` is how many there are.
+    `latest` are the last of them.
     """
     if count <= 0:
         return []
-    too_late = [tick for tick in dropped if spec.starting_deadline is not None and now - tick > spec.starting_deadline]
-    in_time = dropped[len(too_late) :]
-    if not too_late:
-        return [Skip(dropped[-1], Reason.MISSED, count)]
-    decisions: list[Decision] = [Skip(too_late[-1], Reason.STARTING_DEADLINE, count - len(in_time))]
-    return decisions + ([Skip(in_time[-1], Reason.MISSED, len(in_time))] if in_time else [])
+    last, (late, too_late) = latest[-1], _too_late(task, spec, now)
+    if late is None:
+        return [Skip(last, Reason.MISSED, count)]
+    if late >= last:
+        return [Skip(late, Reason.STARTING_DEADLINE, count)]
+    # After a very long time both counts are lower bounds; what can be seen is there for certain.
+    in_time = max(count - too_late, sum(tick > late for tick in latest))
+    late_ones = [Skip(late, Reason.STARTING_DEADLINE, count - in_time)] if count > in_time else []
+    return [*late_ones, Skip(last, Reason.MISSED, in_time)]
+
+
+def _too_late(task: Task, spec: TaskSpec, now: float) -> tuple[int | None, int]:
+    """The last undecided tick that has passed its starting deadline, and how many have; (None, 0) for none."""
+    if spec.starting_deadline is None:
+        return None, 0
+    until = times.second_before(now - spec.starting_deadline)
+    found, count = latest_ticks(spec.schedule, after=task.history.cursor, until=until, count=len(task.adopted) + 1)
+    found, count = _without_adopted(task, found, count, until=until)
+    return (found[-1], count) if found else (None, 0)
+
+
+def _without_adopted(task: Task, ticks: list[int], count: int, *, until: int) -> tuple[list[int], int]:
+    """Ticks and their number without those whose runs a leader before us had begun."""
+    adopted = sum(task.history.cursor < tick <= until for tick in task.adopted)
+    return [tick for tick in ticks if tick not in task.adopted], count - adopted
 
 
 def outstanding(task: Task, now: float) -> Skip | None:
-    """The ticks that are past and not decided yet, for jitter holds them back: lost with the schedule if it changes."""
+    """The ticks before `now` that are not decided yet, for jitter holds them back: lost if the schedule changes."""
     spec = task.spec
     if spec is None or task.idle:
         return None
-    latest, total = latest_ticks(spec.schedule, after=task.history.cursor, until=int(now), count=1)
+    until = times.second_before(now)
+    latest, total = latest_ticks(spec.schedule, after=task.history.cursor, until=until, count=1)
     if not latest or latest[-1] in task.adopted:
         return None
     return Skip(latest[-1], Reason.EDITED, total)
@@ -148,10 +168,11 @@ def _split(task: Task, spec: TaskSpec, ticks: list[int], now: float) -> tuple[li
     """The ticks that may still start, as missed and merely late ones: by how long nobody has looked."""
     oldest = spec.schedule.next_after(task.history.cursor)
     waited = now - due_time(spec, task.ref.uid, oldest)
-    late = GRACE_SECONDS if waited <= GRACE_SECONDS else ON_TIME_SECONDS
     if spec.starting_deadline is not None:
         ticks = [tick for tick in ticks if now - tick <= spec.starting_deadline]
-    fresh = [tick for tick in ticks if now - due_time(spec, task.ref.uid, tick) <= late]
+    if waited <= GRACE_SECONDS:
+        return [], ticks
+    fresh = [tick for tick in ticks if now - due_time(spec, task.ref.uid, tick) < ON_TIME_SECONDS]
     return ticks[: len(ticks) - len(fresh)], fresh
 
 
@@ -181,6 +202,8 @@ def due_time(spec: TaskSpec, uid: str, tick: int) -> float:
     if not spec.jitter:
         return tick
     room = min(spec.jitter, spec.schedule.next_after(tick) - tick - 1)
+    if spec.starting_deadline is not None:  # the delay is ours: it must not be what makes a tick too late
+        room = min(room, spec.starting_deadline - 1)
     digest = int.from_bytes(hashlib.sha256(f"{uid}\0{tick}".encode()).digest()[:8])
     return tick + (digest % (room * 1000 + 1)) / 1000 if room > 0 else tick
 

@@ -1,6 +1,7 @@
 """UTC epoch seconds and RFC 3339 text, one into the other. No clock is read."""
 
 import functools
+import math
 from datetime import UTC, datetime
 
 
@@ -13,6 +14,11 @@ def text(instant: float) -> str:
 def _seconds(instant: int) -> str:
     """Kept: the statuses of a herd are full of the same few seconds."""
     return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def second_before(instant: float) -> int:
+    """The last whole second that lies before an instant, never the instant itself."""
+    return math.ceil(instant) - 1
 
 
 def text_micro(instant: float) -> str:

@@ -13,13 +13,16 @@ DAY = "2026-11-24T"
 UID = "0a94c0b2-0d0c-4a8e-9a54-3f4f6f9a1a11"
 
 
-def simulate(tmp_path: Path, spec: dict[str, Any], *arguments: str, **metadata: Any) -> Done:
+def simulate(
+    tmp_path: Path, spec: dict[str, Any], *arguments: str, status: dict[str, str] | None = None, **metadata: Any
+) -> Done:
     file = tmp_path / "task.yaml"
     task = {
         "apiVersion": "warmcron.dev/v1alpha1",
         "kind": "ScheduledTask",
         "metadata": {"name": "report", "namespace": "team", "uid": UID, **metadata},
         "spec": {"pool": "p", "handler": "h", **spec},
+        "status": status or {},
     }
     file.write_text(yaml.safe_dump(task))
     return run("simulate", "-f", str(file), "-o", "json", *arguments)
@@ -164,6 +167,14 @@ CASES: list[tuple[str, dict[str, Any], list[str], list[str]]] = [
          "10:30:00 10:35:00 Start CatchUp"],
     ),
     (
+        "each has its own reason, however many there are: the deadline is half an hour",
+        {"schedule": "*/2 * * * *", "startingDeadlineSeconds": 1800},
+        [*span("10:00:00", "11:01:00"), *window("--down", "10:00:01", "11:01:00")],
+        [f"10:{m:02}:00 11:01:00 Skip StartingDeadlineExceeded" for m in range(2, 31, 2)]
+        + [f"10:{m}:00 11:01:00 Skip Missed" for m in range(32, 60, 2)]
+        + ["11:00:00 11:01:00 Start CatchUp"],
+    ),
+    (
         "@every with a deadline shorter than its period runs, unlike in a CronJob",
         {"schedule": "@every 1h", "startingDeadlineSeconds": 600},
         span("10:00:00", "12:00:00"),
@@ -175,6 +186,12 @@ CASES: list[tuple[str, dict[str, Any], list[str], list[str]]] = [
         MINUTES,
         [*span("10:00:00", "10:40:00"), *window("--suspend", "10:15:00", "10:35:00")],
         ["10:10:00 10:10:00 Start Due", "10:40:00 10:40:00 Start Due"],
+    ),
+    (
+        "a tick of the moment of suspension is not due, one of the moment of resumption is",
+        MINUTES,
+        [*span("10:00:00", "10:40:00"), *window("--suspend", "10:10:00", "10:30:00")],
+        ["10:30:00 10:30:00 Start Due", "10:40:00 10:40:00 Start Due"],
     ),
     (
         "suspended from the start by the file: no tick",
@@ -235,6 +252,18 @@ CASES: list[tuple[str, dict[str, Any], list[str], list[str]]] = [
         span("10:00:00", "10:20:00"),
         ["10:10:00 10:10:00 Start Due", "10:20:00 10:20:00 Start Due"],
     ),
+    (
+        "a broadcast that ended while the operator was down has ended",
+        {**MINUTES, "routingPolicy": "Broadcast"},
+        [*span("10:00:00", "10:25:00"), *window("--down", "10:12:00", "10:25:00"), "--run-seconds", "300"],
+        ["10:10:00 10:10:00 Start Due", "10:20:00 10:25:00 Start CatchUp"],
+    ),
+    (
+        "a broadcast that goes on over an outage is found again",
+        {**MINUTES, "routingPolicy": "Broadcast"},
+        [*span("10:00:00", "10:30:00"), *window("--down", "10:12:00", "10:22:00"), "--run-seconds", "900"],
+        ["10:10:00 10:10:00 Start Due", "10:20:00 10:22:00 Skip ForbidConcurrent", "10:30:00 10:30:00 Start Due"],
+    ),
     # ---- failures --------------------------------------------------------------------------------------------
     (
         "a run that takes longer than it may",
@@ -254,6 +283,31 @@ CASES: list[tuple[str, dict[str, Any], list[str], list[str]]] = [
         {**MINUTES, "backoffLimit": 0, "suspendAfterFailures": 3},
         [*span("10:00:00", "11:00:00"), "--fail-attempts", "1"],
         ["10:10:00 10:10:00 Start Due", "10:20:00 10:20:00 Start Due", "10:30:00 10:30:00 Start Due"],
+    ),
+    (
+        "a run that is still going at its deadline is ended by its worker, though the operator is down",
+        {**MINUTES, "activeDeadlineSeconds": 300},
+        [*span("10:00:00", "10:22:00"), *window("--down", "10:12:00", "10:22:00"), "--run-seconds", "86400"],
+        ["10:10:00 10:10:00 Start Due", "10:20:00 10:22:00 Start CatchUp"],
+    ),
+    (
+        "a run that is ended at the moment of a tick has ended",
+        {**MINUTES, "activeDeadlineSeconds": 600},
+        [*span("10:00:00", "10:20:00"), "--run-seconds", "86400"],
+        ["10:10:00 10:10:00 Start Due", "10:20:00 10:20:00 Start Due"],
+    ),
+    (
+        "an attempt that takes too long is followed by another",
+        {**MINUTES, "attemptDeadlineSeconds": 60, "backoffLimit": 1, "backoff": {"initialSeconds": 0}},
+        [*span("10:00:00", "10:19:00"), "--run-seconds", "100"],
+        ["10:10:00 10:10:00 Start Due", "10:10:00 10:11:00 Retry AttemptDeadlineExceeded"],
+    ),
+    (
+        "what the operator did not live to do at the moment it went down it does when it is back",
+        {**MINUTES, "concurrencyPolicy": "Queue"},
+        [*span("10:00:00", "10:31:00"), *window("--down", "10:25:00", "10:28:00"), "--run-seconds", "900"],
+        ["10:10:00 10:10:00 Start Due", "10:20:00 10:20:00 Queue ConcurrentRun", "10:20:00 10:28:00 Start Queued",
+         "10:30:00 10:30:00 Queue ConcurrentRun"],
     ),
     # ---- clocks ----------------------------------------------------------------------------------------------
     (
@@ -310,6 +364,26 @@ def test_every_counts_from_the_creation_that_the_object_or_the_option_says(tmp_p
     assert short(simulate(tmp_path, spec, *times, creationTimestamp=created)) == ["10:20:00 10:20:00 Start Due"]
     assert short(simulate(tmp_path, spec, *times, "--created", created)) == ["10:20:00 10:20:00 Start Due"]
     assert short(simulate(tmp_path, spec, *times)) == ["11:00:00 11:00:00 Start Due"]
+
+
+def test_an_object_of_the_cluster_brings_its_own_past(tmp_path: Path) -> None:
+    def decided(last: str, *arguments: str) -> list[str]:
+        status = {"lastScheduleTime": f"{DAY}{last}Z"}
+        created = "2026-01-01T00:00:00Z"
+        arguments = (*span("10:05:00", "10:10:00"), *arguments)
+        return short(simulate(tmp_path, MINUTES, *arguments, status=status, creationTimestamp=created))
+
+    assert decided("09:50:00") == ["10:00:00 10:05:00 Start CatchUp", "10:10:00 10:10:00 Start Due"]
+    # what an option says comes first, and an object of later on knows nothing against the past
+    assert decided("09:50:00", "--last-schedule", f"{DAY}10:00:00Z") == ["10:10:00 10:10:00 Start Due"]
+    assert decided("23:50:00") == ["10:10:00 10:10:00 Start Due"]
+
+
+@pytest.mark.parametrize(("key", "value"), [("uid", "x"), ("uid", 7), ("creationTimestamp", "yesterday")])
+def test_what_no_cluster_writes_into_an_object_is_a_mistake(tmp_path: Path, key: str, value: Any) -> None:
+    done = simulate(tmp_path, MINUTES, *span("10:00:00", "11:00:00"), **{key: value})
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert done.err.startswith(f"warmcron: metadata.{key}: ")
 
 
 def test_a_long_outage_of_a_busy_schedule_names_every_tick(tmp_path: Path) -> None:

@@ -78,6 +78,20 @@ def test_a_tick_past_its_starting_deadline_is_skipped_and_says_so(
     assert decisions == expected
 
 
+def test_every_tick_that_is_not_started_has_the_reason_that_is_its_own_however_many_there_are() -> None:
+    found = task(spec(starting_deadline=500))
+    decisions, _ = decide.decide(found, CREATED + 1005)
+    # 10 to 500 are older than the deadline, 510 to 990 only not the latest.
+    assert decisions == [*skipped(500, Reason.STARTING_DEADLINE, 50), *skipped(990, Reason.MISSED, 49), *at(1000)]
+
+
+def test_an_adopted_tick_is_no_tick_that_came_too_late() -> None:
+    found = task(spec(starting_deadline=500))
+    found.adopted = frozenset({CREATED + 20, CREATED + 500, CREATED + 990})
+    decisions, _ = decide.decide(found, CREATED + 1005)
+    assert decisions == [*skipped(490, Reason.STARTING_DEADLINE, 48), *skipped(980, Reason.MISSED, 48), *at(1000)]
+
+
 def test_after_a_year_of_downtime_ticks_are_counted_up_to_a_bound_and_the_last_ones_are_right() -> None:
     year = 365 * 86_400
     decisions, cursor = decide.decide(task(spec("@every 1s", missed_runs=ALL, max_missed=3)), CREATED + year)
@@ -158,6 +172,12 @@ def test_jitter_never_reaches_the_next_tick_and_is_the_same_everywhere(jitter: i
     assert due == decide.due_time(spec("@every 60s", jitter=jitter), "uid", tick)
 
 
+def test_jitter_never_makes_a_tick_too_late() -> None:
+    found = spec("@every 60s", jitter=50, starting_deadline=5)
+    delays = {decide.due_time(found, f"uid-{number}", CREATED + 60) - CREATED - 60 for number in range(100)}
+    assert 3 < max(delays) <= 4
+
+
 def test_jitter_spreads_tasks_that_are_due_together() -> None:
     found = spec("@every 60s", jitter=50)
     due = {decide.due_time(found, f"uid-{number}", CREATED + 60) for number in range(100)}
@@ -171,6 +191,7 @@ def test_a_jittered_tick_waits_for_its_own_turn() -> None:
     assert decide.decide(found, (tick + due) / 2) == ([], CREATED)
     assert decide.decide(found, due)[0] == [Start(tick)]
     assert decide.outstanding(found, (tick + due) / 2) == Skip(tick, Reason.EDITED, 1)
+    assert decide.outstanding(found, tick) is None, "it does not lie before that moment"
 
 
 @settings(max_examples=200)

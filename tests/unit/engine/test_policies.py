@@ -104,16 +104,29 @@ def test_more_runs_than_places_wait_their_turn() -> None:
 
 def test_suspended_time_is_never_missed() -> None:
     w, uid = world(suspend=True)
-    w.pass_time(60)
+    w.pass_time(65)
     assert w.sent() == []
     assert w.status(uid)["nextScheduleTime"] is None
     assert w.condition(uid, "Ready")[:2] == ("True", "Suspended")
     w.task(generation=2, suspend=False, created=START)
     w.turn()
     assert w.sent() == []
-    w.pass_time(10)
+    w.pass_time(5)
     assert [request.scheduled - START for request in w.sent()] == [70]
     assert w.status(uid)["missed"] == 0
+
+
+def test_a_tick_of_the_moment_at_which_a_task_is_suspended_or_resumed_is_the_new_spec_s() -> None:
+    w, uid = world()
+    w.pass_time(9)
+    w.clock.time += 1  # its tick is due, and nobody has looked yet
+    w.task(generation=2, suspend=True, created=START)
+    w.pass_time(10)
+    assert w.sent() == []
+    assert w.status(uid)["skipped"] == 0
+    w.task(generation=3, created=START)
+    w.turn()
+    assert [request.scheduled - START for request in w.sent()] == [20]
 
 
 def test_an_edit_of_the_schedule_never_fires_what_lies_before_it() -> None:
@@ -124,7 +137,7 @@ def test_an_edit_of_the_schedule_never_fires_what_lies_before_it() -> None:
     assert w.sent() == []
     w.pass_time(25)
     assert [request.scheduled - START for request in w.sent()] == [120]
-    assert w.status(uid)["scheduleChangedTime"] == times.text(START + 100)
+    assert w.status(uid)["scheduleChangedTime"] == times.text(START + 99)
 
 
 def test_a_spec_that_cannot_be_done_is_marked_and_starts_nothing() -> None:
@@ -240,7 +253,7 @@ def test_resuming_does_not_pass_for_a_tick() -> None:
     w.task(generation=3, created=START)
     status = w.status(uid)
     assert status["lastScheduleTime"] == times.text(START + 10)
-    assert status["scheduleChangedTime"] == times.text(START + 40)
+    assert status["scheduleChangedTime"] == times.text(START + 39)
 
 
 def test_suspending_gives_up_the_ticks_that_wait_and_keeps_the_manual_run() -> None:
@@ -283,7 +296,7 @@ def test_a_queue_whose_runs_end_at_once_is_served_to_its_end() -> None:
 
 def test_a_tick_whose_jitter_an_edit_overtakes_ends_as_a_record() -> None:
     w, uid = world(schedule="0 * * * *", jitterSeconds=3000)
-    w.pass_time(3600, step=60)
+    w.pass_time(3660, step=60)
     assert w.sent() == []
     w.task(generation=2, schedule="30 6 * * *", jitterSeconds=3000, created=START)
     assert w.observer.skips == [("ScheduleChanged", 1)]
