@@ -73,6 +73,18 @@ class Settings(BaseSettings):
     notify_source: str = Field("/warmcron", description="Source of the CloudEvents: a URI that names this cluster.")
     notify_silence_seconds: float = Field(900, ge=0, description="A task's failures are told once in so long.")
 
+    trace_url: str = Field(
+        "", description="Where a trace id in the dashboard leads: an http(s) URL with {traceId} in it; empty: nowhere."
+    )
+
+    @field_validator("trace_url")
+    @classmethod
+    def _is_trace_url(cls, value: str) -> str:
+        found = urlsplit(value)
+        if value and (found.scheme not in ("http", "https") or not found.hostname or "{traceId}" not in value):
+            raise ValueError("expected an http or https URL with {traceId} in it")
+        return value
+
     @field_validator("watch_namespaces", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:

@@ -172,6 +172,7 @@ class Hub:
             version=raw["metadata"].get("resourceVersion", ""),
             cancel=translate.cancel(raw),
         )
+        self.memory.label(ref.uid, raw["metadata"].get("labels") or {})
         self.memory.note(ref.uid)
 
     def worker_seen(self, worker: Worker) -> None:

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from local.session import Session, task
+from warmworker import version as warmworker
 
 pytestmark = pytest.mark.browser
 
@@ -47,6 +48,14 @@ def test_a_task_is_seen_run_stopped_and_suspended_in_the_embedded_mode(browser: 
     page.get_by_role("button", name="Cancel").click()
     page.locator("dialog[open]").get_by_role("button", name="Stop the run").click()
     expect(page.locator("main .title")).to_contain_text("Cancelled")
+
+    page.goto("/workers")
+    row = page.locator("tbody tr").first
+    expect(row.locator("td").nth(5)).to_have_text(warmworker.VERSION)
+    expect(row.locator("td").nth(6).locator("time")).to_contain_text("ago")
+
+    page.goto("/tasks/default/hello/manifest")
+    expect(page.locator("#manifest")).to_contain_text("handler: hello")
 
     page.goto("/tasks?q=hello")
     page.get_by_role("switch").click()

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from browser import chromium
 from browser.conftest import Visits
@@ -23,10 +23,14 @@ def screens(source: FakeCluster) -> list[str]:
         live = source.rows["search", "reindex"].active[0]
         found += [
             "/tasks/billing/invoice-mail",
+            "/tasks/billing/invoice-mail/manifest",
+            "/tasks/shop/price-feed",
+            "/tasks?labels=team%20in",
             "/tasks?is=Failing&q=sync",
             f"/runs/{failed}",
             f"/runs/{live}",
             "/confirm/suspend?on=shop/stock-sync&on=ops/backup-verify",
+            "/confirm/resume?every=1&q=sync",
             f"/confirm/cancel?on={live}",
         ]
     return found
@@ -65,6 +69,40 @@ def test_axe_finds_nothing_in_an_open_dialog_and_in_chinese(visit: Visits) -> No
     page.locator("#bulk a[role=button]").first.click()
     page.locator("dialog[open] button.strong").wait_for()
     assert violations(page) == []
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 390)])
+def test_without_a_history_every_screen_says_so_and_shows_the_rest(visit: Visits, theme: str, width: int) -> None:
+    source = cluster(10)
+    run_id = next(iter(source.history.rows))
+    source.history.broken = "connection refused"
+    page = visit(source, theme=theme, width=width)
+    for path, shown in (
+        ("/", "stock-sync"),
+        ("/tasks", "stock-sync"),
+        ("/tasks/shop/stock-sync", "stock.sync"),
+        ("/workers", "indexers"),
+        ("/runs", "Runs"),
+        (f"/runs/{run_id}", "No answer"),
+    ):
+        assert violations(page, path) == []
+        assert page.get_by_role("main").get_by_text(shown).first.is_visible(), path
+        if path != "/workers":
+            assert "connection refused" in page.get_by_role("alert").inner_text(), path
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+
+
+def test_a_page_that_had_no_answer_comes_by_itself_when_there_is_one(visit: Visits) -> None:
+    source = cluster(10)
+    run_id = next(run_id for run_id, row in source.history.rows.items() if row.error)
+    source.history.broken = "connection refused"
+    page = visit(source)
+    page.clock.install()
+    page.goto(f"/runs/{run_id}")
+    expect(page.locator("h1")).to_have_text("No answer")
+    source.history.broken = ""
+    page.clock.run_for(11_000)
+    expect(page.locator("h1")).to_have_text(source.history.rows[run_id].task)
 
 
 def violations(page: Page, path: str = "", *, rules: dict[str, list[str]] = ALL) -> list[Any]:

@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 
 import pytest
+import yaml
 from playwright.sync_api import expect
 
 from browser.conftest import Visits
@@ -85,6 +86,60 @@ def test_several_tasks_are_suspended_at_once(visit: Visits) -> None:
     dialog.get_by_role("button", name="Suspend").click()
     expect(page.get_by_role("status").first).to_contain_text("Suspended: 18 tasks")
     assert len(source.orders) == 18
+
+
+def test_all_that_match_are_suspended_over_every_page(visit: Visits) -> None:
+    source = cluster(600)
+    page = visit(source)
+    page.goto("/tasks?q=sync")
+    page.get_by_label("Select all on this page").check()
+    bulk = page.get_by_role("group", name="With the selected tasks")
+    expect(bulk).to_contain_text("50 selected")
+    bulk.get_by_label("all 60 that match").check()
+    expect(bulk).to_contain_text("60 selected")
+    bulk.get_by_role("button", name="Suspend").click()
+    dialog = page.locator("dialog[open]")
+    expect(dialog).to_contain_text("60 tasks")
+    expect(dialog.get_by_role("button", name="Suspend (60)")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status").first).to_contain_text("Suspended: 60 tasks")
+    assert len(source.orders) == 60
+
+
+def test_tasks_are_found_by_labels_and_a_label_leads_to_its_tasks(visit: Visits) -> None:
+    page = visit(cluster(100))
+    page.goto("/tasks/shop/stock-sync")
+    page.get_by_role("link", name="team=shop").click()
+    expect(page.locator("main .title")).to_contain_text("30 found")
+    labels = page.get_by_placeholder("Labels, such as team=billing")
+    labels.fill("team=shop,tier!=gold")
+    labels.press("Enter")
+    expect(page.locator("main .title")).to_contain_text("15 found")
+    labels.fill("team in")
+    labels.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("no label selector: team in")
+
+
+def test_the_manifest_is_there_to_be_copied(visit: Visits) -> None:
+    page = visit(cluster(10))
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto("/tasks/shop/stock-sync")
+    page.get_by_role("link", name="Manifest").click()
+    page.get_by_role("button", name="Copy").click()
+    copied = yaml.safe_load(page.evaluate("navigator.clipboard.readText()"))
+    assert copied["metadata"]["name"] == "stock-sync"
+    assert copied["spec"]["schedule"] == "*/5 * * * *"
+
+
+def test_a_task_that_cannot_run_says_why_and_one_that_can_is_quiet(visit: Visits) -> None:
+    page = visit(cluster(10))
+    page.goto("/tasks/shop/price-feed")
+    why = page.locator("details.why")
+    expect(why).to_have_attribute("open", "")
+    expect(why).to_contain_text("no pod in namespace shop has the label warmcron.dev/pool=feeds")
+    page.goto("/tasks/billing/close-ledger")
+    expect(why).not_to_have_attribute("open", "")
+    expect(why).to_contain_text("nothing stops it")
 
 
 def test_a_search_as_you_type_stays_in_the_address_and_keeps_the_focus(visit: Visits) -> None:

@@ -606,6 +606,17 @@ def test_a_dashboard_is_found_by_grafanas_sidecar(helm: Helm) -> None:
     assert '"uid": "warmcron"' in found["data"]["warmcron.json"]
 
 
+def test_a_trace_leads_where_the_values_say(helm: Helm) -> None:
+    (container,) = operator(helm.render())["containers"]
+    assert "WARMCRON_TRACE_URL" not in env(container)
+    url = "https://jaeger.example/trace/{traceId}"
+    # Helm reads braces as a list, unless they are text.
+    (container,) = operator(helm.render("--set-literal", f"dashboard.traceURL={url}"))["containers"]
+    assert env(container)["WARMCRON_TRACE_URL"] == url
+    with pytest.raises(RenderError, match="traceURL"):
+        helm.render("--set", "dashboard.traceURL=javascript:alert(1)")
+
+
 def test_notifications_are_signed_or_not_at_all(helm: Helm) -> None:
     url = ("--set", "notifications.url=https://hooks.example/x")
     with pytest.raises(RenderError, match=r"notifications\.existingSecret is not"):

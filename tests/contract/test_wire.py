@@ -88,6 +88,24 @@ def test_a_plain_endpoint_is_told_from_a_worker_with_a_list_of_handlers() -> Non
     assert protocol.read_abilities(503, b"{}") is None
 
 
+@pytest.mark.parametrize(
+    ("told", "version"),
+    [
+        ('"1.4.2"', "1.4.2"),
+        # not told, or no text
+        ("null", ""),
+        ("7", ""),
+        # what is only shown must not be long, nor move the cursor of a terminal
+        (f'"{"9" * 500}"', "9" * 64),
+        (r'"1\u001b[2J"', "1 [2J"),
+    ],
+)
+def test_a_worker_says_its_version_in_a_few_printable_characters(told: str, version: str) -> None:
+    listed = protocol.read_abilities(200, f'{{"handlers": ["a"], "version": {told}}}'.encode())
+    assert listed
+    assert listed.version == version
+
+
 def test_backoff_stays_within_its_bounds() -> None:
     spec = a_run().spec
     pauses = [runs.backoff(spec, failures, Random(1)) for failures in (1, 2, 3, 100)]

@@ -6,7 +6,6 @@ import http.client
 import json
 import os
 import secrets
-import socket
 import ssl
 import subprocess
 import time
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from cluster import paths
+from fakes.waiting import free_ports
 
 CRD = Path(__file__).parents[2] / "crds" / "scheduledtasks.warmcron.dev.yaml"
 SERVED = "/apis/warmcron.dev/v1alpha1/scheduledtasks"
@@ -59,7 +59,7 @@ def running(folder: Path) -> Iterator[ApiServer]:
     if not (programs / "kube-apiserver").exists():
         message = "NO API SERVER: kube-apiserver is not built. Run `make cluster` or `python tools/cluster tools`."
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(message)
-    token, (client, peer, port) = secrets.token_hex(16), _free_ports(3)
+    token, (client, peer, port) = secrets.token_hex(16), free_ports(3)
     _keys(folder, token)
     with contextlib.ExitStack() as stack:
         etcd = f"http://127.0.0.1:{client}"
@@ -169,11 +169,3 @@ def _write_kubeconfig(server: ApiServer) -> None:
         "current-context": "admin",
     }
     server.kubeconfig.write_text(yaml.safe_dump(config))
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from fakes.waiting import free_ports
 
 ROOT = Path("/usr/lib/postgresql")
 NOBODY = 65534
@@ -26,9 +27,7 @@ class Postgres:
 
     def __init__(self, folder: Path, binaries: Path) -> None:
         self.folder, self._bin = folder, binaries
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        (self.port,) = free_ports(1)
 
     @property
     def url(self) -> str:

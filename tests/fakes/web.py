@@ -199,6 +199,7 @@ class FakeCluster:
         self.orders: list[tuple[str, ...]] = []
         self.queued: dict[str, tuple[str, str]] = {}  # runs that wait for their turn: namespace and name by id
         self.refuse = ""
+        self.refused = ""  # the one that is refused; empty for all
         self.payload: Any = {"since": "yesterday", "limit": 500}
         self.labels: dict[tuple[str, str], dict[str, str]] = {}
         self.leading = True
@@ -307,8 +308,39 @@ class FakeCluster:
         old = self.history.rows[run_id]
         return await self.trigger(viewer, old.namespace, old.task, payload=None)
 
-    def _note(self, *order: str) -> None:
+    async def manifest(self, viewer: Viewer, namespace: str, name: str) -> dict[str, Any]:
         if self.refuse:
+            raise OrderError(self.refuse)
+        row = self.rows[namespace, name]
+        return {
+            "apiVersion": "warmcron.dev/v1alpha1",
+            "kind": "ScheduledTask",
+            "metadata": {
+                "namespace": namespace,
+                "name": name,
+                "labels": dict(row.labels),
+                "annotations": {
+                    "team": "payments",
+                    "warmcron.dev/trigger": "2026-11-24T22:00:00Z",
+                    "kubectl.kubernetes.io/last-applied-configuration": "{}",
+                },
+                "uid": row.uid,
+                "resourceVersion": "77",
+                "generation": 3,
+                "managedFields": [{"manager": "kubectl"}],
+            },
+            "spec": {
+                "schedule": row.schedule,
+                "timeZone": row.zone,
+                "pool": row.pool,
+                "handler": row.handler,
+                "payload": self.payload,
+            },
+            "status": {"succeeded": 4},
+        }
+
+    def _note(self, *order: str) -> None:
+        if self.refuse and self.refused in ("", order[1]):
             raise OrderError(self.refuse)
         self.orders.append(order)
 
@@ -326,7 +358,8 @@ def cluster(tasks: int, *, clock: FakeClock | None = None, seed: int = 7) -> Fak
     for number in range(tasks):
         namespace, name, text, zone, pool, handler, failing = PATTERNS[number % len(PATTERNS)]
         name = name if number < len(PATTERNS) else f"{name}-{number:05}"
-        row = task_row(namespace, name, schedule=text, zone=zone, pool=pool, handler=handler)
+        labels = (("team", namespace), ("tier", "gold" if number % 4 == 0 else "silver"))
+        row = task_row(namespace, name, schedule=text, zone=zone, pool=pool, handler=handler, labels=labels)
         runs = _runs(row, failing, random) if number < 300 else []
         for run in runs:
             found.history.add(run)

@@ -11,13 +11,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
-T = TypeVar("T")
-PATIENCE = 60.0
+from fakes.waiting import PATIENCE, eventually
+
 COMMAND = Path(sys.executable).with_name("warmcron")
 
 EVERY_SECOND = """
@@ -35,17 +34,6 @@ spec:
 
 def task(name: str, *, schedule: str = "* * * * * *", handler: str = "hello", payload: str = "{}") -> str:
     return EVERY_SECOND.format(name=name, schedule=schedule, handler=handler, payload=payload)
-
-
-def eventually(ask: Callable[[], T | None], what: str, *, patience: float = PATIENCE) -> T:
-    """The first answer that is true; a slow machine only makes this slower."""
-    until = time.monotonic() + patience
-    while True:
-        if found := ask():
-            return found
-        if time.monotonic() > until:
-            raise AssertionError(f"waited {patience:g} s in vain for: {what}")
-        time.sleep(0.05)
 
 
 class Session:

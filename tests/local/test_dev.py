@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from local.session import Session, eventually, running, task
+from fakes.waiting import eventually
+from local.session import Session, running, task
 
 Start = Callable[..., Session]
 

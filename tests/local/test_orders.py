@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from local.session import Session, eventually, task
+from fakes.waiting import eventually
+from local.session import Session, task
 
 Start = Callable[..., Session]
 YEARLY = "0 0 1 1 *"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from local.session import COMMAND, PATIENCE, Session, task
+from fakes.waiting import PATIENCE
+from local.session import COMMAND, Session, task
 
 Start = Callable[..., Session]
 

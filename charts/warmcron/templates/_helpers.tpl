@@ -180,6 +180,10 @@ capabilities:
   value: {{ int64 .Values.history.sqliteMegabytes | quote }}
 - name: WARMCRON_EVENTS
   value: {{ .Values.events.enabled | quote }}
+{{- with .Values.dashboard.traceURL }}
+- name: WARMCRON_TRACE_URL
+  value: {{ . | quote }}
+{{- end }}
 {{- if .Values.notifications.url }}
 - name: WARMCRON_NOTIFY_URL
   value: {{ .Values.notifications.url | quote }}

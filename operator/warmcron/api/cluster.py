@@ -57,6 +57,7 @@ class Port:
             orders_to=sources.orders,
             guarded_by=sources.guard,
             clock=WallClock(),
+            trace_url=settings.trace_url,
         )
         app = create(sources, pages=pages, leader=self._leader, alone=self._alone)
         self._server = Server(app, host=settings.bind_address, port=settings.api_port)

@@ -5,7 +5,7 @@ A row is made again only after its task has changed: 10,000 tasks are not put in
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from warmcron.core import demand, times
@@ -17,6 +17,9 @@ from warmcron.web.sources import Condition, Flag, PoolRow, TaskDetail, TaskRow, 
 
 # Rows made before the event loop, which also sends runs to workers, gets its turn: about 2 ms of first sight.
 SLICE: Final = 100
+Labels = tuple[tuple[str, str], ...]
+SPARE: Final = 1000
+
 # The fields of a spec as its manifest names them, in its order, and where they are once parsed.
 SETTINGS: Final[tuple[tuple[str, Callable[[TaskSpec], Any]], ...]] = (
     ("schedule", lambda spec: _schedule(spec)[0]),
@@ -50,6 +53,18 @@ class Memory:
         self._rows: dict[str, TaskRow] = {}
         self._uids: dict[tuple[str, str], str] = {}
         self._stale: set[str] = set()
+        self._labels: dict[str, Labels] = {}
+        self._shared: dict[Labels, Labels] = {}
+
+    def label(self, uid: str, labels: Mapping[str, str]) -> None:
+        """A task has these labels. Equal ones are kept once: a thousand tasks of a team have the same."""
+        found = tuple(sorted(labels.items()))
+        if found:
+            self._labels[uid] = self._shared.setdefault(found, found)
+            if len(self._shared) > 2 * len(self._labels) + SPARE:  # what nobody has any more
+                self._shared = {each: each for each in self._labels.values()}
+        else:
+            self._labels.pop(uid, None)
 
     def note(self, uid: str) -> None:
         """This task has changed, has come, or is gone."""
@@ -114,11 +129,13 @@ class Memory:
         if old and self._uids.get((old.namespace, old.name)) == uid:  # or it was made anew under its name
             del self._uids[old.namespace, old.name]
         if task:
-            self._rows[uid] = _row(task)
+            self._rows[uid] = _row(task, self._labels.get(uid, ()))
             self._uids[task.ref.namespace, task.ref.name] = uid
+        else:
+            self._labels.pop(uid, None)
 
 
-def _row(task: Task) -> TaskRow:
+def _row(task: Task, labels: Labels) -> TaskRow:
     spec, history = task.spec, task.history
     text, zone = _schedule(spec) if spec else ("", "UTC")
     flags = _flags(task)
@@ -138,6 +155,7 @@ def _row(task: Task) -> TaskRow:
         last=float(history.cursor) if history.cursor > history.schedule_changed else None,
         failures=history.consecutive_failures,
         active=active,
+        labels=labels,
     )
 
 
@@ -205,6 +223,7 @@ def _worker(worker: Worker) -> WorkerRow:
         runs=tuple(sorted(worker.runs)),
         capacity=worker.concurrency,
         handlers=None if worker.handlers is None else tuple(sorted(worker.handlers)),
+        version=worker.version,
         address=f"{worker.address.ip}:{worker.address.port}" if worker.address else "",
         started=_epoch(worker.started),
     )

@@ -40,6 +40,7 @@ class Worker:
         handlers: what it has registered; None while it has not said or cannot.
         plain: an HTTP endpoint without the SDK: it cannot say that it will report later, and is waited for.
         concurrency: how many runs it takes at once.
+        version: of what it runs, in its own words; shown, and nothing follows from it.
         runs: ids of the runs that it has been sent and that have not ended.
         busy_until: it said it has no room, or refused: not chosen before this (epoch seconds).
         last_picked: when it was last chosen, to spread what is equal; `joined`, when it came, where that is equal, too.
@@ -56,6 +57,7 @@ class Worker:
     handlers: frozenset[str] | None = None
     plain: bool = False
     concurrency: int = DEFAULT_CONCURRENCY
+    version: str = ""
     runs: set[str] = field(default_factory=set)
     busy_until: float = 0.0
     busy_reason: str = ""

@@ -1,5 +1,6 @@
 """Workers as they are seen: who came, went or changed, and what follows from it for runs and for tasks' conditions."""
 
+import sys
 from collections.abc import Callable
 
 from warmcron.core import bookkeeping
@@ -66,7 +67,7 @@ class Fleet:
         worker.heard = True
         if abilities:
             worker.handlers, worker.concurrency = abilities.handlers, abilities.concurrency
-            worker.plain = abilities.handlers is None
+            worker.plain, worker.version = abilities.handlers is None, sys.intern(abilities.version)
         self._pool.update(worker)
         self._runner.serve_line(worker.pool)
 

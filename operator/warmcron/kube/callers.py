@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
 from warmcron.errors import KubeError
@@ -95,8 +95,8 @@ class Caller:
     """Fits `web.sources.Viewer`."""
 
     name: str
-    token: str
-    mark: str
+    token: str = field(repr=False)  # whoever prints a caller prints no secret
+    mark: str = field(repr=False)
     callers: Callers
 
     async def namespaces(self) -> tuple[str, ...] | None:

@@ -103,12 +103,12 @@ class KubeClient:
         """
         return await self._send("PATCH", path, body=body, content_type=MERGE_PATCH)
 
-    async def as_caller(self, token: str, method: str, path: str, body: Json) -> Json:
-        """A request of somebody else's, with their own bearer token: creates (POST) or merges (PATCH)."""
+    async def as_caller(self, token: str, method: str, path: str, body: Json | None = None) -> Json:
+        """A request of somebody else's, with their own bearer token: reads, creates (POST) or merges (PATCH)."""
         if not token:  # never ours in its place
             raise KubeError(f"{method} {path}: no token", status=401)
         content_type = MERGE_PATCH if method == "PATCH" else "application/json"
-        text = json.dumps(body).encode()
+        text = None if body is None else json.dumps(body).encode()
         return dict(json.loads(await self._send(method, path, body=text, content_type=content_type, token=token)))
 
     async def names_as_caller(self, token: str, path: str, *, selector: str) -> AsyncIterator[Json]:

@@ -73,14 +73,21 @@ class KubeOrders:
             raise OrderError(f"run {run_id} is not known", status=404)
         return await self.trigger(viewer, run.namespace, run.task, payload=None)
 
+    async def manifest(self, viewer: Viewer, namespace: str, name: str) -> Json:
+        """The object as the API server has it."""
+        return await self._ask(viewer, "GET", namespace, name)
+
     async def _annotate(self, viewer: Viewer, namespace: str, name: str, values: dict[str, str | None]) -> Json:
         return await self._patch(viewer, namespace, name, {"metadata": {"annotations": values}})
 
     async def _patch(self, viewer: Viewer, namespace: str, name: str, body: Json) -> Json:
+        return await self._ask(viewer, "PATCH", namespace, name, body)
+
+    async def _ask(self, viewer: Viewer, method: str, namespace: str, name: str, body: Json | None = None) -> Json:
         assert isinstance(viewer, Caller)  # noqa: S101 - they come from `Callers`
         path = paths.task(namespace, name)
         try:
-            return await self._client.as_caller(viewer.token, "PATCH", path, body)
+            return await self._client.as_caller(viewer.token, method, path, body)
         except KubeError as error:
             if error.status in REFUSALS:
                 raise OrderError(f"the cluster refused: {error}", status=error.status) from None

@@ -81,6 +81,13 @@ class Desk:
             raise OrderError(f"run {run_id} is not known", status=404)
         return await self.trigger(viewer, run.namespace, run.task, payload=None)
 
+    async def manifest(self, viewer: Viewer, namespace: str, name: str) -> dict[str, Any]:  # noqa: ARG002
+        """The object as the embedded mode has it."""
+        try:
+            return self._objects.raw(f"{namespace}/{name}")
+        except KeyError:
+            raise _missing(f"{namespace}/{name}") from None
+
 
 def _missing(key: str) -> OrderError:
     return OrderError(f"{key}: no file declares this task", status=404)

@@ -99,8 +99,8 @@ def raw(manifest: Manifest, *, uid: str, created: str, generation: int) -> Json:
         "metadata": {
             "namespace": manifest.namespace,
             "name": manifest.name,
-            "annotations": manifest.annotations,
             "labels": manifest.labels,
+            "annotations": manifest.annotations,
             "uid": uid,
             "creationTimestamp": created,
             "generation": generation,
@@ -180,8 +180,8 @@ def _spec(document: Document, value: Json) -> Iterator[Fault]:
     except (TypeError, ValueError) as error:
         yield document.fault(("spec",), f"spec: not JSON: {error}")
         return
-    for field, message in rules.broken(model):
-        path = ("spec", *field.split("."))
+    for place, message in rules.broken(model):
+        path = ("spec", *place.split("."))
         yield document.fault(path, f"{'.'.join(path)}: {message.removeprefix('.'.join(path)).strip()}")
 
 

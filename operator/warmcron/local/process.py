@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import sys
+import time
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Final
 
 import aiohttp
 
+from warmcron.core import times
 from warmcron.errors import LocalError
 
 LISTENING: Final = re.compile(rb"listening on http://127\.0\.0\.1:(\d+)")
@@ -53,11 +55,13 @@ class Process:
     Attributes:
         uid: what a pod's uid is in the cluster: new for every process.
         port: where it listens on loopback; 0 while it has not said.
+        started: when, as text in RFC 3339: what a container's status says in the cluster.
         proved: whether it was ever ready.
     """
 
     def __init__(self, name: str, child: asyncio.subprocess.Process, *, port: int, log: Path, uid: str) -> None:
         self.name, self.uid, self.port = name, uid, port
+        self.started = times.text(time.time())
         self.proved = False
         self._child = child
         self._log = log

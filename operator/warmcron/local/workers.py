@@ -157,7 +157,8 @@ class Workers:
             self._ready.discard(worker.uid)
             log.warning("worker not ready", worker=worker.name, pid=worker.pid, reason=reason)
         address = Address("127.0.0.1", worker.port) if worker.port else None
-        self._seen(Worker(worker.uid, worker.name, key, address, not reason, reason=reason))
+        seen = Worker(worker.uid, worker.name, key, address, not reason, started=worker.started, reason=reason)
+        self._seen(seen)
 
     def _report(self, worker: Process, how: str) -> None:
         """A worker ended that nobody had told to, or whose code has changed."""

@@ -29,9 +29,16 @@ class _Static(StaticFiles):
         return response
 
 
-def app(*, live_source: Live, reader: Reader, orders_to: Orders, guarded_by: Guard, clock: Clock) -> ASGIApp:
-    """The dashboard over these sources."""
-    site = Site(live=live_source, reader=reader, orders=orders_to, guard=guarded_by, clock=clock)
+def app(
+    *, live_source: Live, reader: Reader, orders_to: Orders, guarded_by: Guard, clock: Clock, trace_url: str = ""
+) -> ASGIApp:
+    """The dashboard over these sources. `trace_url` is that of a trace, with `{traceId}` in it; empty for none."""
+    site = Site(live=live_source, reader=reader, orders=orders_to, guard=guarded_by, clock=clock, trace_url=trace_url)
+    return Guarded(pages(site), hosts=LOCAL if guarded_by.open else None)
+
+
+def pages(site: Site) -> Starlette:
+    """Which address is which page."""
     ask, enter, leave, prefer = cast("tuple[Callable[[Request], Any], ...]", login.routes(site))
 
     def get(path: str, page: Page) -> Route:
@@ -45,13 +52,16 @@ def app(*, live_source: Live, reader: Reader, orders_to: Orders, guarded_by: Gua
     async def unanswered(request: Request, error: Exception) -> Response:
         """The cluster or the database is away: said on a page that needs neither."""
         visit = site.visit_of(login.Nobody(), request, ())
-        return site.render("unanswered.html", request, visit, status=503, section="", fault=str(error))
+        history = isinstance(error, HistoryError)
+        values = {"section": "", "fault": str(error), "history": history, "again": request.method == "GET"}
+        return site.render("unanswered.html", request, visit, status=503, **values)
 
-    pages = Starlette(
+    return Starlette(
         routes=[
             get("/", overview.page),
             get("/tasks", tasks.listed),
             get("/tasks/{namespace}/{name}", tasks.one),
+            get("/tasks/{namespace}/{name}/manifest", tasks.written),
             get("/runs", runs.listed),
             get("/runs/{run_id}", runs.one),
             get("/runs/{run_id}/log", live.follow),
@@ -66,4 +76,3 @@ def app(*, live_source: Live, reader: Reader, orders_to: Orders, guarded_by: Gua
         ],
         exception_handlers={404: lost, KubeError: unanswered, HistoryError: unanswered},
     )
-    return Guarded(pages, hosts=LOCAL if guarded_by.open else None)

@@ -9,12 +9,15 @@ from itertools import islice
 from typing import Any, Final
 
 from warmcron.core.schedule import Schedule
+from warmcron.web import selector
+from warmcron.web.selector import Requirement
 from warmcron.web.sources import Answer, Flag, TaskRow
 
 HOUR: Final = 3600
 HOURS: Final = 24
 PAGE: Final = 50
 COMING: Final = 8
+SUGGESTED: Final = 30
 NEVER: Final = float("inf")
 # More rows than this are gone through in a thread, and sorted so many at a time: the event loop, which also sends runs
 # to workers, waits for a thread 5 ms, but for a sort until it ends, which for 100,000 rows takes 0.2 s.
@@ -35,51 +38,56 @@ class Wanted:
 
     Attributes:
         text: found in name, namespace, handler, pool or schedule.
+        labels: a parsed selector.
+        nothing: what was asked makes no sense, so that nothing is what it finds.
     """
 
     text: str = ""
     namespace: str = ""
     pool: str = ""
     flag: Flag | None = None
+    labels: tuple[Requirement, ...] = ()
+    nothing: bool = False
     sort: str = "name"
     page: int = 1
 
 
 def select(rows: Iterable[TaskRow], wanted: Wanted) -> Answer:
     """The page that was asked for. Counts of flags are of what matches all but the flag: what a click would show."""
-    text = wanted.text.casefold()
     namespaces, pools = set(), set()
-    matching: list[TaskRow] = []
+    labels: Counter[tuple[tuple[str, str], ...]] = Counter()
+    known: list[TaskRow] = []
     for row in rows:
         namespaces.add(row.namespace)
         pools.add(row.pool)
-        if wanted.namespace and row.namespace != wanted.namespace:
-            continue
-        if wanted.pool and row.pool != wanted.pool:
-            continue
-        if text and not _contains(row, text):
-            continue
-        matching.append(row)
+        if row.labels:
+            labels[row.labels] += 1
+        known.append(row)
+    matching = _matching(known, wanted)
     counts = count(matching)
-    shown = [row for row in matching if wanted.flag is None or wanted.flag in row.flags]
+    shown = _flagged(matching, wanted)
     pages = max(1, -(-len(shown) // PAGE))
     page = min(max(wanted.page, 1), pages)
-    order = SORTS.get(wanted.sort, SORTS["name"])
-    parts = [sorted(shown[start : start + FEW], key=order) for start in range(0, len(shown), FEW)]
     return Answer(
-        rows=tuple(islice(merge(*parts, key=order), (page - 1) * PAGE, page * PAGE)),
+        rows=tuple(islice(_sorted(shown, wanted), (page - 1) * PAGE, page * PAGE)),
         total=len(shown),
         page=page,
         pages=pages,
         counts=counts,
         namespaces=tuple(sorted(namespaces)),
         pools=tuple(sorted(pools)),
+        labels=_frequent(labels),
     )
 
 
 async def look(rows: Sequence[TaskRow], wanted: Wanted) -> Answer:
     """`select`, by which nobody is held up however many rows there are."""
     return select(rows, wanted) if len(rows) <= FEW else await asyncio.to_thread(select, rows, wanted)
+
+
+async def every(rows: Sequence[TaskRow], wanted: Wanted) -> list[TaskRow]:
+    """All rows that match, of every page, in the order in which pages show them."""
+    return _every(rows, wanted) if len(rows) <= FEW else await asyncio.to_thread(_every, rows, wanted)
 
 
 def count(rows: Iterable[TaskRow]) -> dict[Flag, int]:
@@ -136,6 +144,54 @@ class Hours:
                 return None
             tick = following
         return tuple(found)
+
+
+def _matching(rows: Iterable[TaskRow], wanted: Wanted) -> list[TaskRow]:
+    """What matches all but the flag."""
+    if wanted.nothing:
+        return []
+    text, met = wanted.text.casefold(), _Met(wanted.labels)
+    return [
+        row
+        for row in rows
+        if (not wanted.namespace or row.namespace == wanted.namespace)
+        and (not wanted.pool or row.pool == wanted.pool)
+        and (not text or _contains(row, text))
+        and (not wanted.labels or met[row.labels])
+    ]
+
+
+class _Met(dict[tuple[tuple[str, str], ...], bool]):
+    """Whether labels meet a selector; asked once for each set of labels, not for each task that has it."""
+
+    def __init__(self, requirements: tuple[Requirement, ...]) -> None:
+        super().__init__()
+        self._requirements = requirements
+
+    def __missing__(self, labels: tuple[tuple[str, str], ...]) -> bool:
+        found = self[labels] = selector.holds(self._requirements, labels)
+        return found
+
+
+def _flagged(rows: Iterable[TaskRow], wanted: Wanted) -> list[TaskRow]:
+    return [row for row in rows if wanted.flag is None or wanted.flag in row.flags]
+
+
+def _sorted(rows: list[TaskRow], wanted: Wanted) -> Iterable[TaskRow]:
+    order = SORTS.get(wanted.sort, SORTS["name"])
+    return merge(*(sorted(rows[start : start + FEW], key=order) for start in range(0, len(rows), FEW)), key=order)
+
+
+def _every(rows: Iterable[TaskRow], wanted: Wanted) -> list[TaskRow]:
+    return list(_sorted(_flagged(_matching(rows, wanted), wanted), wanted))
+
+
+def _frequent(sets: Counter[tuple[tuple[str, str], ...]]) -> tuple[str, ...]:
+    found: Counter[str] = Counter()
+    for labels, tasks in sets.items():
+        for key, value in labels:
+            found[f"{key}={value}"] += tasks
+    return tuple(label for label, _ in sorted(found.most_common(SUGGESTED), key=lambda each: (-each[1], each[0])))
 
 
 def _contains(row: TaskRow, text: str) -> bool:

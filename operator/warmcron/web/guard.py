@@ -1,7 +1,8 @@
 """What stands before every page: headers, no to what another site sends, and the bearer token's cookie."""
 
+from collections.abc import Iterator
 from typing import Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
@@ -9,7 +10,10 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 TOKEN_COOKIE: Final = "warmcron_token"  # noqa: S105 - a cookie's name
-TOKEN_LIMIT: Final = 3800  # browsers keep 4096 bytes of a cookie with its name and attributes
+# Browsers keep 4096 bytes of a cookie with its name and attributes: a longer token is kept in parts.
+PART: Final = 3800
+PARTS: Final = 4
+TOKEN_LIMIT: Final = PART * PARTS
 BODY_LIMIT: Final = 256 * 1024
 # Nothing inline, nothing from elsewhere, no frame: text that got through every escape could still do nothing.
 POLICY: Final = (
@@ -88,22 +92,25 @@ def same_origin(headers: Headers) -> bool:
     if site is not None:
         return site in ("same-origin", "none")
     origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == headers.get("host", "")
+    try:
+        return origin is None or urlsplit(origin).netloc == headers.get("host", "")
+    except ValueError:  # a bracket that is never closed
+        return False
 
 
 class Form:
     """What a form of ours sent; `Guarded` has bounded its size before."""
 
     def __init__(self, body: bytes) -> None:
-        self._fields = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True)
+        self.pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
 
     def one(self, name: str) -> str:
         """A field's first value; empty if it was not sent."""
-        return self.all(name)[0] if self.all(name) else ""
+        return next(iter(self.all(name)), "")
 
     def all(self, name: str) -> list[str]:
         """Every value of a field."""
-        return self._fields.get(name, [])
+        return [value for field, value in self.pairs if field == name]
 
 
 async def form(request: Request) -> Form:
@@ -113,17 +120,37 @@ async def form(request: Request) -> Form:
 
 def token(request: Request) -> str:
     """The bearer token that the login page keeps; empty if there is none."""
-    return request.cookies.get(TOKEN_COOKIE, "")
+    found = ""
+    for name in _names():
+        part = request.cookies.get(name, "")
+        found += part
+        if len(part) < PART:
+            break
+    return found
 
 
 def keep(response: Response, value: str, *, secure: bool) -> None:
     """Lets the browser keep the token: no script reads it, no other site's request carries it."""
-    response.set_cookie(TOKEN_COOKIE, value, httponly=True, samesite="strict", secure=secure, path="/")
+    for place, name in enumerate(_names()):
+        if part := value[place * PART : (place + 1) * PART]:
+            response.set_cookie(name, part, httponly=True, samesite="strict", secure=secure, path="/")
+        else:  # of an earlier, longer token
+            _forget(response, name)
 
 
 def drop(response: Response) -> None:
     """Makes the browser forget the token."""
-    response.delete_cookie(TOKEN_COOKIE, httponly=True, samesite="strict", path="/")
+    for name in _names():
+        _forget(response, name)
+
+
+def _names() -> Iterator[str]:
+    yield TOKEN_COOKIE
+    yield from (f"{TOKEN_COOKIE}_{number}" for number in range(2, PARTS + 1))
+
+
+def _forget(response: Response, name: str) -> None:
+    response.delete_cookie(name, httponly=True, samesite="strict", path="/")
 
 
 def local_path(text: str) -> str:

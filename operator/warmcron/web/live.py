@@ -1,5 +1,6 @@
 """A run's log as it is written: server-sent events, each a few lines of escaped HTML, until the run is over."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -11,6 +12,7 @@ from warmcron.web.runs import is_run_id, number
 from warmcron.web.site import Site, Visit
 
 PAUSE: Final = 0.5
+LINES: Final = 100
 
 
 async def follow(site: Site, request: Request, visit: Visit) -> Response:
@@ -36,7 +38,10 @@ async def _events(site: Site, visit: Visit, run_id: str, after: int, zone: str) 
             case Over():
                 yield "event: done\ndata: over\n\n"
             case lines:
-                yield event(site.text("lines.html", visit, lines=lines, zone=zone), number=lines[-1].seq)
+                for start in range(0, len(lines), LINES):
+                    part = lines[start : start + LINES]
+                    yield event(site.text("lines.html", visit, lines=part, zone=zone), number=part[-1].seq)
+                    await asyncio.sleep(0)  # a thousand lines are not written in one go
 
 
 def event(text: str, *, number: int) -> str:

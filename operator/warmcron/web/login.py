@@ -83,7 +83,7 @@ def routes(site: Site) -> tuple[object, object, object, object]:
 
 def _secure(request: Request) -> bool:
     """Whether the browser came by HTTPS, to us or to what ends TLS for us; a lie harms only the liar's cookie."""
-    return "https" in (request.url.scheme, request.headers.get("x-forwarded-proto", ""))
+    return "https" in (request.scope["scheme"], request.headers.get("x-forwarded-proto", ""))
 
 
 def _go(path: str) -> Response:

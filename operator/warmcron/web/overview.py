@@ -12,7 +12,7 @@ from starlette.responses import Response
 from warmcron.core import zones
 from warmcron.history.model import Page, RunFilter
 from warmcron.web import catalog, charts
-from warmcron.web.site import Site, Visit, told
+from warmcron.web.site import Site, Visit
 from warmcron.web.sources import Flag, TaskRow, WorkerRow
 
 DAY: Final = 86_400
@@ -28,9 +28,10 @@ async def page(site: Site, request: Request, visit: Visit) -> Response:
     tasks = await site.live.tasks(visit.scope)
     workers = await site.live.workers(visit.scope)
     since = visit.now - DAY
-    counts, fault = await told(site.reader.counts(visit.scope, since=since), {})
-    running, _ = await told(
-        site.reader.runs(RunFilter(namespaces=visit.scope, states=("Running",)), limit=LISTED), Page(())
+    go_on = RunFilter(namespaces=visit.scope, states=("Running",))
+    (counts, fault), (running, unknown) = await asyncio.gather(
+        site.patience.told(site.reader.counts(visit.scope, since=since), {}),
+        site.patience.told(site.reader.runs(go_on, limit=LISTED), Page(())),
     )
     # 100,000 tasks take half a second to count: in a thread, for which the event loop waits 5 ms at a time.
     sums = await asyncio.to_thread(_sums, tasks, workers) if len(tasks) > catalog.FEW else _sums(tasks, workers)
@@ -39,11 +40,13 @@ async def page(site: Site, request: Request, visit: Visit) -> Response:
         request,
         visit,
         section="overview",
-        fault=fault,
+        fault=fault or unknown,
         total=len(tasks),
         run_counts=counts,
         running=running.rows,
         **sums,
+        # Without the history nobody knows how far they are, but that they run is known.
+        active=[row for row in tasks if row.active][:LISTED] if unknown else [],
         chart=await _chart(site, visit, tasks),
     )
 

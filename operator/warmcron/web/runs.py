@@ -1,5 +1,6 @@
 """The search over all runs and the page of one run."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
@@ -8,12 +9,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from warmcron.core import times
-from warmcron.history.model import FINAL, STATES, Page, RunFilter, RunRow
-from warmcron.web.site import Site, Visit, told
+from warmcron.history.model import FINAL, STATES, LogRow, Page, RunFilter, RunRow
+from warmcron.web import show
+from warmcron.web.site import Site, Visit
 from warmcron.web.sources import Order
 
 PAGE: Final = 50
 LINES: Final = 1000
+# Characters of log on one page: a thousand long lines would be 16 MiB.
+LOG_LIMIT: Final = 512 * 1024
+# A search may take longer than what a page could do without; the reader itself gives up then.
+SEARCH_SECONDS: Final = 6.0
 SEQ_DIGITS: Final = 18
 TEXT_LIMIT: Final = 200
 SPANS: Final = {"1h": 3600, "24h": 86_400, "7d": 7 * 86_400, "30d": 30 * 86_400}
@@ -48,7 +54,8 @@ async def listed(site: Site, request: Request, visit: Visit) -> Response:
     page: Page[RunRow] = Page(())
     fault = ""
     if wanted is not None:
-        page, fault = await told(site.reader.runs(wanted, limit=PAGE, cursor=cursor), Page(()))
+        question = site.reader.runs(wanted, limit=PAGE, cursor=cursor)
+        page, fault = await site.patience.told(question, Page(()), seconds=SEARCH_SECONDS)
     return site.render(
         "runs.html",
         request,
@@ -79,6 +86,7 @@ async def one(site: Site, request: Request, visit: Visit) -> Response:
     if not visit.sees(run.namespace):
         return site.missing(request, visit, run_id)
     task = await site.live.task(run.namespace, run.task)
+    shown = fitting(lines)
     return site.render(
         "run.html",
         request,
@@ -88,9 +96,10 @@ async def one(site: Site, request: Request, visit: Visit) -> Response:
         zone=task.row.zone if task else "UTC",
         ended=run.state in FINAL,
         attempts=attempts,
-        lines=lines,
+        lines=shown,
         after=number(after),
-        more=len(lines) == LINES,
+        more=len(lines) == LINES or len(shown) < len(lines),
+        trace=site.trace(run.trace_id),
         may={order: await visit.viewer.may(order, run.namespace) for order in (Order.CANCEL, Order.RETRY)},
     )
 
@@ -101,6 +110,18 @@ def is_run_id(text: str) -> bool:
         return str(UUID(text)) == text
     except ValueError:
         return False
+
+
+def fitting(lines: Sequence[LogRow]) -> tuple[LogRow, ...]:
+    """The first lines, as many as one page or one event should hold; at least one."""
+    found: list[LogRow] = []
+    size = 0
+    for line in lines:
+        size += min(len(line.text), show.LONGEST)
+        if found and size > LOG_LIMIT:
+            break
+        found.append(line)
+    return tuple(found)
 
 
 def _filter(search: Search, visit: Visit) -> RunFilter | None:

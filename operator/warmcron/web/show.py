@@ -13,6 +13,8 @@ from warmcron.web.language import Language
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 MILLISECOND: Final = 0.001
 TEXT_LIMIT: Final = 16 * 1024
+# Of any one text that somebody else wrote; what the operator keeps itself is shorter.
+LONGEST: Final = 64 * 1024
 # What would control a terminal, turn the reading direction of the text around it, or hide a part of it.
 _HARMFUL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -77,13 +79,16 @@ def duration(seconds: float | None) -> str:
 
 
 def clean(text: str) -> str:
-    """Text that somebody else wrote, each character that a reader should not be exposed to replaced."""
+    """Text that somebody else wrote, each character that a reader should not be exposed to replaced; cut if long."""
+    if len(text) > LONGEST:
+        text = text[:LONGEST] + "…"
     return _HARMFUL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def pretty(value: Any, limit: int = TEXT_LIMIT) -> str:
     """JSON for a reader."""
-    return json.dumps(value, indent=2, ensure_ascii=False, default=str)[:limit]
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    return text if len(text) <= limit else text[:limit] + "…"
 
 
 def known_zone(name: str) -> str:

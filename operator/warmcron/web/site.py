@@ -1,6 +1,7 @@
 """What every page shares: its sources, who looks and how, and the templates. Each page fetches only its own rows."""
 
 import hashlib
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -9,22 +10,20 @@ from typing import Any, Final, Protocol
 from urllib.parse import quote, unquote, urlencode
 
 import jinja2
-import structlog
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 import warmcron
-from warmcron.errors import HistoryError
 from warmcron.history.model import Reader
 from warmcron.web import catalog, guard, marks, show
 from warmcron.web.language import NAMES, Language, grouped, language, preferred
+from warmcron.web.patience import Patience
 from warmcron.web.sources import Flag, Guard, Live, Order, Orders, Viewer
 from warmcron.web.words import words
 
-log = structlog.get_logger("warmcron.web")
-
 ZONES: Final = ("task", "mine", "utc")
+TRACE_ID: Final = re.compile("[0-9a-f]{32}")
 NOTE_COOKIE: Final = "wc_note"
 NOTE_LIMIT: Final = 300
 PREFERENCES: Final = ("wc_lang", "wc_zone", "wc_mine")
@@ -75,14 +74,20 @@ Page = Callable[["Site", Request, Visit], Awaitable[Response]]
 
 @dataclass(slots=True, kw_only=True)
 class Site:
-    """The dashboard's sources and its templates."""
+    """The dashboard's sources and its templates.
+
+    Attributes:
+        trace_url: where traces are looked at, with `{traceId}` in it; empty for nowhere.
+    """
 
     live: Live
     reader: Reader
     orders: Orders
     guard: Guard
     clock: Clock
+    trace_url: str = ""
     cache: dict[Any, Any] = field(default_factory=dict)
+    patience: Patience = field(default_factory=Patience)
     _templates: jinja2.Environment = field(init=False)
 
     def __post_init__(self) -> None:
@@ -141,18 +146,14 @@ class Site:
 
         return self._templates.get_template(name).render(visit=visit, t=t, words=in_words, **values)
 
+    def trace(self, trace_id: str) -> str:
+        """Where that trace is looked at; empty for nowhere."""
+        known = self.trace_url and TRACE_ID.fullmatch(trace_id)
+        return self.trace_url.replace("{traceId}", trace_id) if known else ""
+
     def missing(self, request: Request, visit: Visit, what: str) -> Response:
         """The page for what is not there, or not theirs to see: the two look the same."""
         return self.render("missing.html", request, visit, status=HTTPStatus.NOT_FOUND, what=what, section="")
-
-
-async def told(answer: Awaitable[Any], otherwise: Any) -> tuple[Any, str]:
-    """What the history says, or `otherwise` and why it says nothing: a page never fails because a database did."""
-    try:
-        return await answer, ""
-    except HistoryError as error:
-        log.warning("history did not answer", error=str(error))
-        return otherwise, str(error)
 
 
 def note(response: Response, text: str) -> Response:
@@ -198,8 +199,12 @@ def _query(**parts: Any) -> str:
 
 
 def _here(request: Request) -> str:
+    """The path and query of a page to come back to; the answer to an order is none."""
+    if request.method not in ("GET", "HEAD"):
+        return "/"
+    # Not `request.url`: that is made with the host that the request names, and fails for a host that is none.
     query = urlencode([(name, value) for name, value in request.query_params.multi_items() if value])
-    return request.url.path + (f"?{query}" if query else "")
+    return quote(request.scope["path"]) + (f"?{query}" if query else "")
 
 
 def _static() -> Callable[[str], str]:

@@ -74,6 +74,7 @@ class TaskRow:
     last: float | None = None
     failures: int = 0
     active: tuple[str, ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +196,9 @@ class Orders(Protocol):
     async def retry(self, viewer: Viewer, run_id: str) -> str:
         """Runs once more what that run did; returns the new run's id."""
 
+    async def manifest(self, viewer: Viewer, namespace: str, name: str) -> dict[str, Any]:
+        """The task's whole object, as the viewer may read it."""
+
 
 class Labels(Protocol):
     """Knows the labels of tasks."""
@@ -216,7 +220,11 @@ class Guard(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One page of rows with what the filters beside it need."""
+    """One page of rows with what the filters beside it need.
+
+    Attributes:
+        labels: `key=value` of the labels that most tasks have, for suggestions.
+    """
 
     rows: tuple[TaskRow, ...]
     total: int
@@ -225,3 +233,4 @@ class Answer:
     counts: dict[Flag, int]
     namespaces: tuple[str, ...] = ()
     pools: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()

@@ -6,21 +6,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from warmcron.history.model import Page, RunFilter, RunRow
-from warmcron.web import catalog, charts, ticks
-from warmcron.web.site import Site, Visit, told
-from warmcron.web.sources import Flag, Order, TaskDetail
+from warmcron.web import catalog, charts, manifest, search, ticks, why
+from warmcron.web.site import Site, Visit
+from warmcron.web.sources import Order, OrderError, TaskDetail
 
 STRIP: Final = 20
 RECENT: Final = 60
 LISTED: Final = 12
-TEXT_LIMIT: Final = 200
 
 
 async def listed(site: Site, request: Request, visit: Visit) -> Response:
     """`GET /tasks`: the list."""
-    wanted = _wanted(request)
+    asked = request.query_params
+    wanted = search.wanted(asked)
     answer = await catalog.look(await site.live.tasks(visit.scope), wanted)
-    strips, fault = await told(site.reader.recent(tuple(row.uid for row in answer.rows), limit=STRIP), {})
+    strips, fault = await site.patience.told(site.reader.recent(tuple(row.uid for row in answer.rows), limit=STRIP), {})
     namespaces = {row.namespace for row in answer.rows}
     return site.render(
         "tasks.html",
@@ -29,6 +29,8 @@ async def listed(site: Site, request: Request, visit: Visit) -> Response:
         section="tasks",
         fault=fault,
         wanted=wanted,
+        labels=asked.get("labels", "").strip(),
+        mistaken=search.fault(asked),
         answer=answer,
         strips=strips,
         slots=STRIP,
@@ -47,7 +49,7 @@ async def one(site: Site, request: Request, visit: Visit) -> Response:
         return site.missing(request, visit, f"{namespace}/{name}")
     row = found.row
     wanted = RunFilter(namespaces=(namespace,), task=name)
-    runs, fault = await told(site.reader.runs(wanted, limit=RECENT), Page(()))
+    runs, fault = await site.patience.told(site.reader.runs(wanted, limit=RECENT), Page(()))
     rows = tuple(run for run in runs.rows if run.task_uid == row.uid) or _remembered(found)
     following = ticks.following(row.plan, zone=row.zone, now=visit.now, language=visit.language) if row.plan else ()
     return site.render(
@@ -61,23 +63,23 @@ async def one(site: Site, request: Request, visit: Visit) -> Response:
         runs=rows[:LISTED],
         following=following,
         chart=charts.durations(rows, slots=RECENT // 3),
+        why=why.answers(found, await site.live.workers((namespace,)), visit),
         may={order: await visit.viewer.may(order, namespace) for order in (Order.TRIGGER, Order.SUSPEND)},
     )
 
 
-def _wanted(request: Request) -> catalog.Wanted:
-    query = request.query_params
-    flag = query.get("is", "")
-    sort = query.get("sort", "name")
-    page = query.get("page", "1")
-    return catalog.Wanted(
-        text=query.get("q", "").strip()[:TEXT_LIMIT],
-        namespace=query.get("ns", "")[:TEXT_LIMIT],
-        pool=query.get("pool", "")[:TEXT_LIMIT],
-        flag=Flag(flag) if flag in tuple(Flag) else None,
-        sort=sort if sort in catalog.SORTS else "name",
-        page=int(page) if page.isdecimal() and len(page) < 7 else 1,  # noqa: PLR2004 - digits of a page number
-    )
+async def written(site: Site, request: Request, visit: Visit) -> Response:
+    """`GET /tasks/{namespace}/{name}/manifest`: the object as YAML."""
+    namespace, name = request.path_params["namespace"], request.path_params["name"]
+    found = await site.live.task(namespace, name) if visit.sees(namespace) else None
+    if found is None:
+        return site.missing(request, visit, f"{namespace}/{name}")
+    text = fault = ""
+    try:
+        text = manifest.applicable(await site.orders.manifest(visit.viewer, namespace, name))
+    except OrderError as error:
+        fault = str(error)
+    return site.render("manifest.html", request, visit, section="tasks", row=found.row, text=text, fault=fault)
 
 
 def _remembered(task: TaskDetail) -> tuple[RunRow, ...]:

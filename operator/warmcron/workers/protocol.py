@@ -22,6 +22,7 @@ REASON_LIMIT: Final = 200
 PAUSE_MAX: Final = 60.0
 MAX_CONCURRENCY: Final = 10_000
 MAX_ID: Final = 128
+MAX_VERSION: Final = 64
 MAX_ATTEMPT: Final = 1_000_000
 OK: Final = 200
 # How HTTP servers that know nothing of the protocol answer to its other paths.
@@ -50,13 +51,14 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Abilities:
-    """What a worker says of itself: which handlers it has and how many runs it takes at once.
+    """What a worker says of itself: which handlers it has, how many runs it takes at once, and its own version.
 
     `handlers` is None for a plain HTTP endpoint, which keeps no such list and answers only when it is done.
     """
 
     handlers: frozenset[str] | None
     concurrency: int
+    version: str = ""
 
 
 def request_body(run: runs.Run, worker: Worker, *, epoch: int, callback: tuple[str, str] | None) -> bytes:
@@ -199,7 +201,8 @@ def read_abilities(status: int, body: bytes) -> Abilities | None:
     concurrency = found.get("concurrency")
     if not isinstance(concurrency, int):
         concurrency = 1
-    return Abilities(handlers, min(max(concurrency, 1), MAX_CONCURRENCY))
+    version = _text(found.get("version"))[:MAX_VERSION]
+    return Abilities(handlers, min(max(concurrency, 1), MAX_CONCURRENCY), version)
 
 
 def parse(body: bytes) -> Json | None:

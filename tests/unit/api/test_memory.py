@@ -5,8 +5,10 @@ import uuid
 
 from fakes.engine import World
 from warmcron.api import memory
-from warmcron.api.memory import Memory
+from warmcron.api.memory import SPARE, Memory
+from warmcron.core import times
 from warmcron.web.sources import Flag, TaskRow
+from warmcron.workers.protocol import Abilities
 
 
 def flags(row: TaskRow) -> set[str]:
@@ -146,3 +148,37 @@ async def test_a_pool_s_demand_is_told_by_who_leads_and_knows_everything() -> No
 
     world.engine.follow()
     assert await seen.memory.demand("ns", "p", within=30) is None
+
+
+async def test_a_worker_shows_the_version_that_it_says_and_when_it_started() -> None:
+    seen = Seen()
+    seen.world.worker("pod-a", started="2026-11-24T11:00:00Z")
+    seen.world.engine.set_abilities("uid-pod-a", Abilities(frozenset({"h"}), 4, "1.4.2"))
+
+    (row,) = await seen.memory.workers(None)
+
+    assert (row.version, row.started, row.handlers) == ("1.4.2", times.epoch("2026-11-24T11:00:00Z"), ("h",))
+
+
+async def test_labels_are_shown_and_kept_once_for_all_tasks_that_have_the_same() -> None:
+    seen = Seen()
+    first, second = seen.world.task(name="first"), seen.world.task(name="second")
+    for uid in (first, second):
+        seen.memory.label(uid, {"tier": "gold", "team": "billing"})
+        seen.memory.note(uid)
+
+    one, other = await seen.row("first"), await seen.row("second")
+    assert one.labels == (("team", "billing"), ("tier", "gold"))
+    assert one.labels is other.labels
+
+    seen.memory.label(second, {})
+    seen.memory.note(second)
+    assert (await seen.row("second")).labels == ()
+
+
+async def test_labels_that_nobody_has_any_more_are_forgotten() -> None:
+    seen = Seen()
+    uid = seen.world.task()
+    for number in range(3 * SPARE):
+        seen.memory.label(uid, {"build": str(number)})
+    assert len(seen.memory._shared) <= SPARE + 2

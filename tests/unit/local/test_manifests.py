@@ -52,6 +52,7 @@ def test_other_kinds_in_the_same_file_are_left_to_the_cluster() -> None:
         (GOOD.replace("{name: a}", "{name: A_b}"), 3, "metadata.name: expected lower-case letters"),
         (GOOD.replace("name: a", "name: a, namespace: x.y"), 3, "metadata.namespace: expected lower-case letters"),
         (GOOD.replace("name: a", "name: a, annotations: {k: 1}"), 3, "metadata.annotations.k: expected text"),
+        (GOOD.replace("name: a", "name: a, labels: {tier: 1}"), 3, "metadata.labels.tier: expected text"),
         # fields of the spec
         (GOOD + "  shedule: x\n", 8, "spec.shedule: unknown field; did you mean schedule?"),
         (GOOD + "  time_zone: UTC\n", 8, "spec.time_zone: unknown field; did you mean timeZone?"),

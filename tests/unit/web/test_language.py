@@ -1,10 +1,13 @@
+import ast
 import json
 import re
 import string
 from importlib import resources
+from pathlib import Path
 
 import pytest
 
+from warmcron.core import diagnosis
 from warmcron.history.model import STATES
 from warmcron.web import marks, runs
 from warmcron.web.language import NAMES, language, preferred
@@ -17,11 +20,26 @@ def _sources() -> str:
     return "\n".join(file.read_text("utf-8") for file in files if file.name.endswith((".html", ".py")))
 
 
+def _diagnosis() -> set[str]:
+    """The sentences of `core.diagnosis`, which knows no language: every text in it that is no docstring."""
+    tree = ast.parse(Path(diagnosis.__file__).read_text("utf-8"))
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    docstrings = {ast.get_docstring(node, clean=False) for node in ast.walk(tree) if isinstance(node, documented)}
+    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return {text for text in texts - docstrings if " " in text.strip(", ")}
+
+
 def _used() -> set[str]:
     """Every English text that a template or a module asks a catalogue for."""
     found = re.findall(r'(?:(?<![\w.])t|\.text)\(\s*"((?:[^"\\]|\\.)*)"', _sources())
     words = {mark.word for table in (marks.RUN, marks.TASK, marks.WORKER) for mark in table.values()}
-    return {text for text in found if not text.endswith(".html")} | words | set(STATES) | set(runs.TRIGGERS) - {""}
+    return (
+        {text for text in found if not text.endswith(".html")}
+        | _diagnosis()
+        | words
+        | set(STATES)
+        | set(runs.TRIGGERS) - {""}
+    )
 
 
 def _fields(text: str) -> set[str]:

@@ -1,9 +1,21 @@
+import html
+import re
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from fakes.asgi import Browser
-from fakes.web import FakeCluster
-from warmcron.web.orders import Target, kubectl
+from fakes.web import FakeCluster, FakeGuard, FakeViewer, cluster, task_row
+from warmcron.web.orders import kubectl
 from warmcron.web.sources import Flag, Order
+from warmcron.web.targets import Target
+
+
+def form_of(page: str) -> dict[str, str]:
+    """The hidden fields of the question."""
+    fields = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page.partition('id="confirm"')[2])
+    return {name: html.unescape(value) for name, value in fields}
 
 
 @pytest.mark.parametrize("order", ["trigger", "suspend", "resume"])
@@ -51,6 +63,58 @@ async def test_several_tasks_are_suspended_at_once_and_named_first(browser: Brow
     assert [order[1] for order in source.orders] == names
     assert source.rows["shop", "stock-sync"].flags == {Flag.SUSPENDED}
     assert "Suspended: 2 tasks" in (await browser.get("/tasks")).text
+
+
+async def test_every_task_that_a_search_finds_is_ordered_after_a_question_with_their_number(
+    serve: Callable[..., Any],
+) -> None:
+    source = cluster(130)
+    browser = Browser(serve(source))
+    text = (await browser.get("/confirm/suspend?every=1&q=sync&on=ops/backup-verify")).text
+    assert "13 tasks" in text
+    assert "and 3 more" in text
+    assert "<b>ops/backup-verify</b>" not in text
+    await browser.post("/orders/suspend", form_of(text) | {"back": "/tasks"})
+    assert len(source.orders) == 13
+    assert all("sync" in order[1] for order in source.orders)
+    assert "Suspended: 13 tasks" in (await browser.get("/tasks")).text
+
+
+async def test_who_said_yes_to_13_has_not_said_yes_to_14(serve: Callable[..., Any]) -> None:
+    source = cluster(130)
+    browser = Browser(serve(source))
+    answers = form_of((await browser.get("/confirm/trigger?every=1&q=sync")).text)
+    source.add(task_row("shop", "sync-late"))
+    reply = await browser.post("/orders/trigger", answers)
+    assert source.orders == []
+    assert "Nothing was done" in reply.text
+    assert "14 tasks" in reply.text
+    await browser.post("/orders/trigger", form_of(reply.text))
+    assert len(source.orders) == 14
+
+
+async def test_how_many_were_done_and_how_many_refused_is_said(browser: Browser, source: FakeCluster) -> None:
+    source.refuse, source.refused = "you may not", "ops/backup-verify"
+    names = ["shop/stock-sync", "ops/backup-verify", "shop/price-feed"]
+    await browser.post("/orders/suspend", {"on": names, "back": "/tasks"})
+    text = (await browser.get("/tasks")).text
+    assert "Suspended: 2 tasks · Refused for 1 of 3: ops/backup-verify: you may not" in text
+
+
+async def test_a_search_that_makes_no_sense_finds_nothing_to_order(browser: Browser, source: FakeCluster) -> None:
+    """A selector that cannot be read must not mean every task."""
+    assert (await browser.get("/confirm/suspend?every=1&labels=team%20in")).status == 404
+    reply = await browser.post("/orders/suspend", {"every": "1", "labels": "team in (", "digest": ""})
+    assert (reply.status, source.orders) == (404, [])
+
+
+async def test_all_that_match_are_all_that_may_be_seen(source: FakeCluster, serve: Callable[..., Any]) -> None:
+    guard = FakeGuard({"narrow": FakeViewer("bob", scope=("billing",))})
+    browser = Browser(serve(source, guard), cookies={"warmcron_token": "narrow"})
+    text = (await browser.get("/confirm/suspend?every=1")).text
+    assert "2 tasks" in text
+    await browser.post("/orders/suspend", form_of(text))
+    assert {order[1].partition("/")[0] for order in source.orders} == {"billing"}
 
 
 async def test_a_run_is_stopped_and_run_again(browser: Browser, source: FakeCluster) -> None:

@@ -18,14 +18,14 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from fakes.waiting import PATIENCE, eventually
+
 ROOT = Path(__file__).resolve().parents[3]
-PATIENCE = 60.0
-T = TypeVar("T")
 JsonObject = dict[str, Any]
 KEYS = {"WARMWORKER_PUBLIC_KEYS", "WARMWORKER_PUBLIC_KEYS_FILE", "WARMWORKER_INSECURE_ACCEPT_UNSIGNED"}
 # The same in each process, for it is in the names of tests.
@@ -36,17 +36,6 @@ class Answer(NamedTuple):
     status: int
     body: Any
     headers: dict[str, str]
-
-
-def eventually(ask: Callable[[], T | None], what: str, *, patience: float = PATIENCE) -> T:
-    """The first answer that is true; a slow machine only makes this slower."""
-    until = time.monotonic() + patience
-    while True:
-        if found := ask():
-            return found
-        if time.monotonic() > until:
-            raise AssertionError(f"waited {patience:g} s in vain for: {what}")
-        time.sleep(0.02)
 
 
 def order(handler: str, payload: JsonObject | None = None, **fields: Any) -> JsonObject:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from unit.worker.harness import JsonObject, Operator, Start, Worker, eventually, order
+from fakes.waiting import eventually
+from unit.worker.harness import JsonObject, Operator, Start, Worker, order
 
 
 def calls(file: Path) -> int:

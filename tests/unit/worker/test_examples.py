@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from unit.worker.harness import ROOT, Start, eventually, order
+from fakes.waiting import eventually
+from unit.worker.harness import ROOT, Start, order
 
 EXAMPLES = ROOT / "examples"
 

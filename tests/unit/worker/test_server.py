@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from unit.worker.harness import Operator, Start, Worker, eventually, order
+from fakes.waiting import eventually
+from unit.worker.harness import Operator, Start, Worker, order
 
 
 def texts(log: list[dict[str, Any]]) -> set[tuple[str, str]]:
