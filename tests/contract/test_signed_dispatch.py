@@ -12,7 +12,8 @@ from aiohttp import web
 
 from fakes import dispatch
 from fakes.dispatch import Sending, sending
-from unit.worker.harness import PATIENCE, ROOT, Start, Worker, workers
+from fakes.waiting import PATIENCE
+from unit.worker.harness import ROOT, Start, Worker, workers
 from warmcron.core import runs
 from warmcron.workers.signing import Signer, message_id
 
