@@ -28,7 +28,9 @@ def warmcron(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]
 @pytest.mark.timeout(600)
 def test_the_verbs_speak_to_the_dev_of_their_folder(start: Start, tmp_path: Path) -> None:
     (tmp_path / "tasks.yaml").write_text(
-        task("hello", schedule="@yearly") + "---" + task("broken", schedule="@yearly", handler="nobody-has-it")
+        task("hello", schedule="@yearly").replace("{name: hello}", "{name: hello, labels: {team: shop}}")
+        + "---"
+        + task("broken", schedule="@yearly", handler="nobody-has-it")
     )
     session = start("tasks.yaml")
     session.says(r"worker demo-\d is ready", times=2)
@@ -48,7 +50,12 @@ def test_the_verbs_speak_to_the_dev_of_their_folder(start: Start, tmp_path: Path
     again = warmcron(tmp_path, "retry", run_id).stdout.strip()
     assert again != run_id
 
-    assert warmcron(tmp_path, "suspend", "hello").stdout == "scheduledtasks/hello suspended\n"
+    assert warmcron(tmp_path, "list", "-l", "team=shop", "-o", "name").stdout == "scheduledtasks/hello\n"
+    assert warmcron(tmp_path, "runs", "-l", "team=shop", "--state", "Succeeded", "-o", "name").stdout.split()
+    assert warmcron(tmp_path, "runs", "-l", "!team").stderr == "no runs\n"
+    assert "Attempts:" in warmcron(tmp_path, "describe", run_id).stdout
+
+    assert warmcron(tmp_path, "suspend", "-l", "team=shop").stdout == "scheduledtasks/hello suspended\n"
     assert warmcron(tmp_path, "doctor", "hello").returncode == 1
 
     doctor = warmcron(tmp_path, "doctor", "broken")

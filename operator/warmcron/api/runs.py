@@ -8,12 +8,13 @@ from pydantic import AwareDatetime
 
 from warmcron.api import documents, problems
 from warmcron.api.admission import Asking, Caller
-from warmcron.api.follow import Follow, Seats
+from warmcron.api.follow import follow
 from warmcron.api.selecting import chosen
 from warmcron.api.sources import Sources
 from warmcron.api.tasks import asked, task_of
 from warmcron.core.tasks import tick_run_id
 from warmcron.history.model import RunFilter, RunRow
+from warmcron.web.seats import Seats
 
 MOST_LINES: Final = 5000
 # Runs are sought by the uids of tasks; a selector that chooses more tasks says little.
@@ -93,7 +94,7 @@ def routes(sources: Sources) -> APIRouter:
         if stay:
             last = request.headers.get("last-event-id", "")
             begin = int(last) if last.isdecimal() else after
-            return Follow(sources.reader, run_id, after=begin, seats=seats, name=who.viewer.name)
+            return follow(sources.reader, run_id, after=begin, seats=seats, name=who.viewer.name)
         rows = await sources.reader.logs(run_id, after=after, limit=limit)
         return documents.Lines(items=[documents.Line.of(row) for row in rows])
 

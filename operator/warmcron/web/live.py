@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import PlainTextResponse, Response
 
 from warmcron.history.tail import Over, Silence, tail
 from warmcron.web.runs import is_run_id, number
+from warmcron.web.seats import AGAIN, REFUSAL, Seated
 from warmcron.web.site import Site, Visit
 
 PAUSE: Final = 0.5
@@ -24,9 +25,8 @@ async def follow(site: Site, request: Request, visit: Visit) -> Response:
     last = request.headers.get("last-event-id") or request.query_params.get("after", "0")
     zone = request.query_params.get("zone", "UTC")
     stream = _events(site, visit, run_id, number(last), zone)
-    return StreamingResponse(
-        stream, media_type="text/event-stream", headers={"x-accel-buffering": "no", "cache-control": "no-store"}
-    )
+    refusal = PlainTextResponse(f"{REFUSAL}\n", status_code=429, headers={"retry-after": str(AGAIN)})
+    return Seated(stream, seats=site.seats, name=visit.viewer.name, refusal=refusal)
 
 
 async def _events(site: Site, visit: Visit, run_id: str, after: int, zone: str) -> AsyncIterator[str]:

@@ -19,6 +19,7 @@ from warmcron.history.model import Reader
 from warmcron.web import catalog, guard, marks, show
 from warmcron.web.language import NAMES, Language, grouped, language, preferred
 from warmcron.web.patience import Patience
+from warmcron.web.seats import Seats
 from warmcron.web.sources import Flag, Guard, Live, Order, Orders, Viewer
 from warmcron.web.words import words
 
@@ -88,6 +89,7 @@ class Site:
     trace_url: str = ""
     cache: dict[Any, Any] = field(default_factory=dict)
     patience: Patience = field(default_factory=Patience)
+    seats: Seats = field(default_factory=Seats)
     _templates: jinja2.Environment = field(init=False)
 
     def __post_init__(self) -> None:

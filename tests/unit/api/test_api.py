@@ -11,9 +11,9 @@ import pytest
 
 from fakes.asgi import Browser, Reply
 from fakes.web import NOW, FakeCluster, FakeGuard, FakeViewer, cluster
-from warmcron.api import follow
 from warmcron.api.app import Sources, create
 from warmcron.history.model import AttemptRow, RunRow
+from warmcron.web import seats
 from warmcron.web.sources import Flag
 
 EVERYBODY = "all"
@@ -187,7 +187,7 @@ async def test_a_pool_s_demand_is_one_number_and_never_one_that_is_too_small(
 async def test_one_caller_cannot_take_all_places_of_those_who_follow(
     source: FakeCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(follow, "MOST_OF_ONE", 2)
+    monkeypatch.setattr(seats, "MOST_OF_ONE", 2)
     run = newest(source)
     source.history.add(replace(run, state="Running", finished=None))
     path = f"/runs/{run.run_id}/logs?follow=true"
