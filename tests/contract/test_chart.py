@@ -417,6 +417,7 @@ def test_the_environment_is_what_the_operator_reads(helm: Helm) -> None:
         "WARMCRON_HISTORY_LOG_LINES": "500000",
         "WARMCRON_HISTORY_SQLITE_MEGABYTES": "800",
         "WARMCRON_EVENTS": "true",
+        "WARMCRON_METRICS_TASKS": "1000",
         "WARMCRON_LOG_LEVEL": "info",
         "WARMCRON_LOG_FORMAT": "json",
     }
