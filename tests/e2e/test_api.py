@@ -257,6 +257,7 @@ def test_every_verb_works_as_it_is_typed(shared: Space, terminal: Terminal) -> N
     again = terminal.says("retry", run_id).strip()
     assert uuid.UUID(again) != uuid.UUID(run_id)
     until("it runs again", lambda: len(shared.ledger.starts("verbs-a")) == 2)
+    Task(shared.cluster, shared.name, "verbs-a").finished(again)
 
     assert len(terminal.says("workers", *here, "-o", "name").split()) == 2
     assert "ok  2 of 2 workers of pool main can take it" in terminal.says("doctor", "verbs-a", *here)
