@@ -47,7 +47,7 @@ class Port:
         sources = Sources(
             live=hub.memory,
             reader=reader,
-            orders=KubeOrders(client=self._client, reader=reader, holder=engine.task_of),
+            orders=KubeOrders(client=self._client, reader=reader, known=engine),
             guard=Callers(client=self._client, namespaces=lambda: _namespaces(engine)),
             labels=KubeLabels(self._client),
         )

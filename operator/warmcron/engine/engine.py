@@ -11,7 +11,7 @@ from typing import Final
 from warmcron.core import runs, status
 from warmcron.core.pool import Pool, Worker
 from warmcron.core.table import Tasks
-from warmcron.core.tasks import PoolKey, Problem, Task, TaskRef, TaskSpec, Trigger
+from warmcron.core.tasks import PoolKey, Problem, Task, TaskRef, TaskSpec, Trigger, manual_run_id
 from warmcron.engine.fleet import Fleet
 from warmcron.engine.ports import Clock, Gate, IntentWriter, Journal, Observer, Recorder, Sender
 from warmcron.engine.runner import Runner
@@ -153,6 +153,13 @@ class Engine:
         """The task of a run that goes on or waits for its turn; None if there is none of that id."""
         holder = self._holder(run_id)
         return holder.ref if holder else None
+
+    def own_payload(self, uid: str, run_id: str) -> bytes | None:
+        """The payload that a manual run was given beside its task's, as long as the task's annotations tell of it."""
+        task = self.tasks.get(uid)
+        if task is None or task.trigger is None or run_id != manual_run_id(uid, task.trigger.value):
+            return None
+        return task.trigger.payload
 
     def _holder(self, run_id: str) -> Task | None:
         if run := self.runner.runs.get(run_id):

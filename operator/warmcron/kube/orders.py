@@ -3,8 +3,7 @@
 import json
 import secrets
 import time
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from warmcron.core import times
 from warmcron.core.tasks import TaskRef, manual_run_id
@@ -26,17 +25,27 @@ Json = dict[str, Any]
 REFUSALS: Final = (400, 401, 403, 404, 409, 422)
 
 
+class Known(Protocol):
+    """What the engine knows of runs that the history may not have."""
+
+    def task_of(self, run_id: str) -> TaskRef | None:
+        """The task of a run that goes on or waits; None if there is none of that id."""
+
+    def own_payload(self, uid: str, run_id: str) -> bytes | None:
+        """The payload that a manual run was given beside its task's; None if it had none, or nobody knows any more."""
+
+
 class KubeOrders:
     """Fits `web.sources.Orders`.
 
     Args:
         client: a client of nobody's.
         reader: says which task a run is of.
-        holder: the task of a run that goes on or waits, which the history may not have yet; None if there is none.
+        known: the engine.
     """
 
-    def __init__(self, *, client: KubeClient, reader: Reader, holder: Callable[[str], TaskRef | None]) -> None:
-        self._client, self._reader, self._holder = client, reader, holder
+    def __init__(self, *, client: KubeClient, reader: Reader, known: Known) -> None:
+        self._client, self._reader, self._known = client, reader, known
 
     async def trigger(self, viewer: Viewer, namespace: str, name: str, *, payload: Json | None) -> str:
         """Runs a task now; returns the id that the run will have."""
@@ -56,7 +65,7 @@ class KubeOrders:
 
     async def cancel(self, viewer: Viewer, run_id: str) -> None:
         """Tells the run to stop."""
-        if task := self._holder(run_id):
+        if task := self._known.task_of(run_id):
             await self._annotate(viewer, task.namespace, task.name, {CANCEL_ANNOTATION: run_id})
             return
         run = await self._reader.run(run_id)
@@ -67,11 +76,15 @@ class KubeOrders:
         await self._annotate(viewer, run.namespace, run.task, {CANCEL_ANNOTATION: run_id})
 
     async def retry(self, viewer: Viewer, run_id: str) -> str:
-        """Runs the run's task once more, with the task's payload as it is now; returns the new run's id."""
+        """Runs the run's task once more; returns the new run's id.
+
+        With the payload that the run was given, if it was given one and that is still known; else with the task's.
+        """
         run = await self._reader.run(run_id)
         if run is None:
             raise OrderError(f"run {run_id} is not known", status=404)
-        return await self.trigger(viewer, run.namespace, run.task, payload=None)
+        own = self._known.own_payload(run.task_uid, run_id)
+        return await self.trigger(viewer, run.namespace, run.task, payload=json.loads(own) if own else None)
 
     async def manifest(self, viewer: Viewer, namespace: str, name: str) -> Json:
         """The object as the API server has it."""

@@ -75,11 +75,15 @@ class Desk:
             raise OrderError(f"run {run_id} is over, or not known", status=409)
 
     async def retry(self, viewer: Viewer, run_id: str) -> str:
-        """Runs the run's task once more, with the task's payload as it is now; returns the new run's id."""
+        """Runs the run's task once more; returns the new run's id.
+
+        With the payload that the run was given, if it was given one and that is still known; else with the task's.
+        """
         run = await self._reader.run(run_id)
         if run is None:
             raise OrderError(f"run {run_id} is not known", status=404)
-        return await self.trigger(viewer, run.namespace, run.task, payload=None)
+        own = self._engine.own_payload(run.task_uid, run_id)
+        return await self.trigger(viewer, run.namespace, run.task, payload=json.loads(own) if own else None)
 
     async def manifest(self, viewer: Viewer, namespace: str, name: str) -> dict[str, Any]:  # noqa: ARG002
         """The object as the embedded mode has it."""

@@ -394,3 +394,15 @@ async def test_the_description_is_openapi_3_1_and_names_no_other_host(browser: B
     assert json.loads(reply.text)["openapi"].startswith("3.1")
     assert "http" not in reply.text
     assert (await browser.get("/docs")).status == 404
+
+
+async def test_a_run_that_waits_for_its_turn_is_cancelled_by_those_who_see_its_namespace(
+    browser: Browser, source: FakeCluster
+) -> None:
+    """The history does not have it: it has not begun."""
+    source.queued = {"waits": ("billing", "invoice-mail")}
+
+    assert problem(await post(browser, "/runs/waits/cancel", token="shop")) == (404, "not-found")
+    assert source.orders == []
+    assert (await post(browser, "/runs/waits/cancel")).status == 202
+    assert [order[0] for order in source.orders] == ["cancel"]

@@ -9,9 +9,10 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from fakes.web import FakeHistory, cluster
-from warmcron.core.tasks import manual_run_id
+from fakes.web import FakeHistory, cluster, run_row, task_row
+from warmcron.core.tasks import TaskRef, manual_run_id
 from warmcron.errors import KubeError
+from warmcron.history.nothing import NothingKept
 from warmcron.kube.callers import Caller, Callers
 from warmcron.kube.client import KubeClient, nobody
 from warmcron.kube.orders import KubeOrders
@@ -113,6 +114,20 @@ async def test_answers_are_believed_for_a_while(callers: Callers, api: Cluster) 
     assert api.asked == {"selfsubjectreviews": 1, "selfsubjectaccessreviews": 4}
 
 
+class FakeKnown:
+    """What an engine knows of runs: who waits, and what they were given."""
+
+    def __init__(self) -> None:
+        self.waiting: dict[str, TaskRef] = {}
+        self.payloads: dict[str, bytes] = {}
+
+    def task_of(self, run_id: str) -> TaskRef | None:
+        return self.waiting.get(run_id)
+
+    def own_payload(self, uid: str, run_id: str) -> bytes | None:
+        return self.payloads.get(run_id)
+
+
 async def test_a_cluster_that_does_not_answer_lets_nobody_in(callers: Callers, api: Cluster) -> None:
     api.down = True
 
@@ -122,7 +137,7 @@ async def test_a_cluster_that_does_not_answer_lets_nobody_in(callers: Callers, a
 
 async def test_orders_are_patches_in_the_callers_name(callers: Callers, client: KubeClient, api: Cluster) -> None:
     dev = await caller(callers, "t-dev")
-    orders = KubeOrders(client=client, reader=FakeHistory(), holder=lambda _: None)
+    orders = KubeOrders(client=client, reader=FakeHistory(), known=FakeKnown())
 
     run_id = await orders.trigger(dev, "a", "report", payload={"n": 1})
     await orders.suspend(dev, "a", "report", suspend=True)
@@ -139,7 +154,7 @@ async def test_a_run_is_cancelled_by_an_annotation_and_only_while_it_goes_on(
     callers: Callers, client: KubeClient, api: Cluster
 ) -> None:
     admin, history = await caller(callers, "t-admin"), cluster(10).history
-    orders = KubeOrders(client=client, reader=history, holder=lambda _: None)
+    orders = KubeOrders(client=client, reader=history, known=FakeKnown())
     running = next(row for row in history.rows.values() if row.finished is None and row.state == "Running")
     over = next(row for row in history.rows.values() if row.finished is not None)
 
@@ -156,10 +171,44 @@ async def test_a_run_is_cancelled_by_an_annotation_and_only_while_it_goes_on(
     )
 
 
+async def test_a_run_that_waits_for_its_turn_is_cancelled_though_the_history_does_not_have_it(
+    callers: Callers, client: KubeClient, api: Cluster
+) -> None:
+    known = FakeKnown()
+    known.waiting["waits"] = TaskRef(UID, "a", "report")
+    orders = KubeOrders(client=client, reader=NothingKept(), known=known)
+
+    await orders.cancel(await caller(callers, "t-admin"), "waits")
+
+    (patch,) = api.patches
+    assert patch[1:] == ("a/report", {"metadata": {"annotations": {"warmcron.dev/cancel": "waits"}}})
+
+
+@pytest.mark.parametrize(
+    ("payloads", "sent"),
+    [
+        ({"old": b'{"n":1}'}, '{"n":1}'),  # what it was given
+        ({"another": b'{"n":1}'}, None),  # it had none, or nobody knows any more: the task's own
+    ],
+)
+async def test_a_run_is_repeated_with_the_payload_that_it_was_given(
+    callers: Callers, client: KubeClient, api: Cluster, payloads: dict[str, bytes], sent: str | None
+) -> None:
+    history, known = FakeHistory(), FakeKnown()
+    history.add(run_row(task_row("a", "report"), 1_700_000_000, trigger="Manual", run_id="old"))
+    known.payloads = payloads
+    orders = KubeOrders(client=client, reader=history, known=known)
+
+    await orders.retry(await caller(callers, "t-admin"), "old")
+
+    ((_, _, patch),) = api.patches
+    assert patch["metadata"]["annotations"]["warmcron.dev/trigger-payload"] == sent
+
+
 async def test_what_the_cluster_refuses_is_refused_in_its_words(
     callers: Callers, client: KubeClient, api: Cluster
 ) -> None:
-    orders = KubeOrders(client=client, reader=FakeHistory(), holder=lambda _: None)
+    orders = KubeOrders(client=client, reader=FakeHistory(), known=FakeKnown())
 
     with pytest.raises(OrderError, match="dev cannot patch") as refusal:
         await orders.trigger(await caller(callers, "t-dev"), "b", "report", payload=None)

@@ -74,6 +74,30 @@ async def test_a_run_is_repeated_with_the_payload_that_its_task_has(place: Place
     assert TRIGGER_ANNOTATION in place.objects.raw("default/a")["metadata"]["annotations"]
 
 
+async def test_a_run_that_waits_for_its_turn_is_ended(place: Place) -> None:
+    place.world.worker()
+    uid = place.world.task(concurrencyPolicy="Queue")
+    place.world.pass_time(10)
+    place.world.answer(place.world.sent()[0], Accepted())
+    place.world.pass_time(10)
+    waiting = place.world.status(uid)["active"][-1]["runId"]
+    await place.desk.cancel(ANN, waiting)
+    assert place.world.status(uid)["recentRuns"][0]["runId"] == waiting
+    with pytest.raises(OrderError, match="is over"):
+        await place.desk.cancel(ANN, waiting)
+
+
+async def test_a_manual_run_is_repeated_with_the_payload_that_it_was_given(place: Place) -> None:
+    trigger = {TRIGGER_ANNOTATION: "v", TRIGGER_PAYLOAD_ANNOTATION: '{"own": 1}'}
+    place.world.worker()
+    uid = place.world.task("a", annotations=trigger)
+    row = task_row("default", "a", uid=uid)
+    place.history.add(run_row(row, 1_700_000_000, trigger="Manual", run_id=manual_run_id(uid, "v")))
+    await place.desk.retry(ANN, manual_run_id(uid, "v"))
+    annotations = place.objects.raw("default/a")["metadata"]["annotations"]
+    assert json.loads(annotations[TRIGGER_PAYLOAD_ANNOTATION]) == {"own": 1}
+
+
 async def test_what_is_not_there_is_refused_with_its_name(place: Place) -> None:
     for order in (
         place.desk.trigger(ANN, "default", "b", payload=None),
