@@ -180,8 +180,8 @@ class App:
         """The engine's writer of intents: the same."""
         self._recorder.commit(run)
 
-    async def _reread(self) -> None:
-        await self._sync.reread_tasks()
+    async def _reread(self, namespace: str) -> None:
+        await self._sync.reread_tasks(namespace)
 
     def follows(self, run_id: str) -> bool | None:
         """Whether a run goes on; None until we lead and have heard every worker out."""

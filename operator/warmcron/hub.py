@@ -19,6 +19,7 @@ from warmcron.core.tasks import PoolKey, Problem
 from warmcron.engine import Engine
 from warmcron.engine.intents import InMemoryIntents
 from warmcron.engine.ports import Gate, IntentWriter, Recorder
+from warmcron.errors import KubeError
 from warmcron.history.nothing import Nothing
 from warmcron.history.several import Listener
 from warmcron.kube import translate
@@ -38,6 +39,7 @@ log = structlog.get_logger("warmcron")
 ASK_TIMES: Final = 3
 # After this long the schedule goes on with what the watch has told: less than the ten seconds that make a tick missed.
 REREAD_SECONDS: Final = 5.0
+REREAD_PAUSE_SECONDS: Final = 0.2
 
 
 class WallClock:
@@ -59,7 +61,7 @@ class Hub:
         callback_url: where workers report what they could not finish at once.
         signer: signs every request to a worker; who starts workers gives them its public keys.
         tls: certificates for both directions; None for plain HTTP.
-        reread: lists all tasks once more; None where nobody else can have written their statuses.
+        reread: lists a namespace's tasks once more, or raises KubeError; None where nobody else writes their statuses.
         journal: where the past is kept; None for nowhere.
     """
 
@@ -76,13 +78,13 @@ class Hub:
         tls: Tls | None = None,
         metrics: Metrics,
         random: Random,
-        reread: Callable[[], Coroutine[Any, Any, None]] | None = None,
+        reread: Callable[[str], Coroutine[Any, Any, None]] | None = None,
         journal: Listener | None = None,
     ) -> None:
         self._gate = gate
         self._journal = Nothing() if journal is None else journal
         self._metrics, self._reread = metrics, reread
-        self._reading: asyncio.Task[None] | None = None  # the statuses, as the leader before left them
+        self._readings: dict[str, asyncio.Task[None]] = {}  # of statuses as the leader before left them, by namespace
         self._talks: set[asyncio.Task[None]] = set()
         self._notes = recorder
         self._clock = clock = WallClock()
@@ -223,13 +225,24 @@ class Hub:
         Our watch may be behind the last of its writes: a tick that it had done would be done once more. A worker with
         a table of runs would say so; a plain endpoint keeps none (docs/adr/0015-statuses-are-read-afresh.md).
         """
-        workers = self.engine.pool.of(key)
-        if self._reread is None or (workers and all(worker.handlers is not None for worker in workers)):
+        if self._reread is None or all(worker.handlers is not None for worker in self.engine.pool.of(key)):
             return
-        reading = self._reading = self._reading or self._talk(self._reread())
+        reading = self._readings.get(key.namespace)
+        if reading is None:
+            reading = self._readings[key.namespace] = self._talk(self._read(key.namespace))
         await asyncio.wait({reading}, timeout=REREAD_SECONDS)
         if not reading.done():
             log.warning("statuses not read afresh", pool=f"{key.namespace}/{key.name}")
+
+    async def _read(self, namespace: str) -> None:
+        while self._reread is not None:
+            try:
+                await self._reread(namespace)
+            except KubeError as error:
+                log.warning("statuses not read", namespace=namespace, error=str(error))
+                await asyncio.sleep(REREAD_PAUSE_SECONDS)
+            else:
+                return
 
     def _talk(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
@@ -238,6 +251,6 @@ class Hub:
         return task
 
     def _hush(self) -> None:
-        self._reading = None
+        self._readings.clear()
         for task in self._talks:
             task.cancel()

@@ -19,6 +19,8 @@ class Collection:
         self.lists = 0
         self.mute = False  # watches stay open and say nothing, as when the server behind them has gone
         self.breaks: list[Exception] = []  # each ends one page of a list, or one watch
+        self.between_pages: asyncio.Event | None = None
+        self.page_breaks: list[Exception] = []  # each ends one page of a list, and never a watch
         self._events: list[tuple[int, bytes]] = []
         self._changed = asyncio.Event()
 
@@ -53,8 +55,12 @@ class Collection:
         version, items = str(self.version), list(self.objects.values())
         for start in range(0, max(len(items), 1), 2):
             await asyncio.sleep(0)
+            if self.between_pages and start:
+                await self.between_pages.wait()
             if self.breaks and start:
                 raise self.breaks.pop()
+            if self.page_breaks and start:
+                raise self.page_breaks.pop()
             yield {"metadata": {"resourceVersion": version}, "items": items[start : start + 2]}
 
     async def stream(self, path: str, **params: str) -> AsyncIterator[list[bytes]]:

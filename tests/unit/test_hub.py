@@ -14,6 +14,7 @@ from warmcron import hub as module
 from warmcron.core import times
 from warmcron.core.pool import Address, Worker
 from warmcron.core.tasks import PoolKey
+from warmcron.errors import KubeError
 from warmcron.hub import Hub
 from warmcron.observe import Metrics
 from warmcron.workers.signing import Signer
@@ -70,11 +71,14 @@ class Statuses:
     """The API server's list of all tasks, which takes as long as the test wants."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.asked: list[str] = []
+        self.refuses = 0
         self.read = asyncio.Event()
 
-    async def reread(self) -> None:
-        self.asked += 1
+    async def reread(self, namespace: str) -> None:
+        self.asked.append(namespace)
+        if len(self.asked) <= self.refuses:
+            raise KubeError("away")
         await self.read.wait()
 
 
@@ -180,6 +184,17 @@ async def test_a_new_leader_reads_the_statuses_afresh_before_it_uses_a_plain_end
     assert plain.got == []
 
 
+async def test_statuses_are_read_until_the_api_server_answers(hub: Hub, pods: list[Pod], statuses: Statuses) -> None:
+    statuses.refuses = 2
+    statuses.read.set()
+    plain = await opened(pods, "plain", None)
+    hub.worker_seen(plain.seen)
+    hub.task_seen(task())
+    hub.lead()
+    await until(lambda: hub.engine.settled)
+    assert len(statuses.asked) == 3
+
+
 async def test_where_workers_tell_what_they_have_nothing_is_read_afresh(
     hub: Hub, pods: list[Pod], statuses: Statuses
 ) -> None:
@@ -189,7 +204,7 @@ async def test_where_workers_tell_what_they_have_nothing_is_read_afresh(
     hub.task_seen(task())
     hub.lead()
     await until(lambda: hub.engine.settled)
-    assert statuses.asked == 0
+    assert statuses.asked == []
 
 
 async def test_statuses_that_do_not_come_hold_a_pool_back_only_so_long(
@@ -201,4 +216,4 @@ async def test_statuses_that_do_not_come_hold_a_pool_back_only_so_long(
     hub.task_seen(task())
     hub.lead()
     await until(lambda: hub.engine.settled)
-    assert statuses.asked == 1
+    assert statuses.asked == ["ns"]

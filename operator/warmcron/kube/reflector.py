@@ -44,11 +44,12 @@ class Reflector:
         forget: Callable[[Json], None],
         random: Random,
     ) -> None:
-        self._client, self._path, self._random = client, path, random
+        self._client, self.path, self._random = client, path, random
         self._apply, self._forget = apply, forget
         self._known: dict[str, str] = {}  # uid -> resourceVersion
         self._afresh = False
-        self._readers: list[asyncio.Future[None]] = []  # who waits for a list that begins after they asked
+        self._rereading = 0
+        self._gone: set[str] = set()  # deleted while a list was read beside the watch: still in it
         self._watching: asyncio.Task[str] | None = None
         self.synced = asyncio.Event()
 
@@ -58,23 +59,27 @@ class Reflector:
         if self._watching:
             self._watching.cancel()
 
-    async def reread(self) -> None:
-        """Lists once more. When it returns, nothing that has been told is older than the call.
+    async def reread(self, path: str) -> None:
+        """Lists a part of the collection beside the watch. When it returns, nothing of it is known as before the call.
 
         A watch says nothing of how far behind it is; one whose server is gone is noticed after a minute of silence.
+        Raises KubeError.
         """
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._readers.append(done)
-        if self._watching:
-            self._watching.cancel()
-        await done
+        self._rereading += 1
+        try:
+            async for page in self._client.pages(path):
+                await self._take_all(page.get("items") or [], afresh=False)
+        finally:
+            self._rereading -= 1
+            if not self._rereading:
+                self._gone.clear()
 
     async def run(self) -> None:
         """Lists and watches until cancelled. An API server that is away is asked again, with growing pauses."""
         version, failures = "", 0
         while True:
             try:
-                while self._wanted or not version:
+                while self._afresh or not version:  # it may be asked for during a list
                     version = await self._list()
                     self.synced.set()
                 version = await self._interruptible(version)
@@ -82,25 +87,20 @@ class Reflector:
             except KubeError as error:
                 if error.status == EXPIRED:  # what lies between the last event and now is only in a list
                     version = ""
-                    log.info("watch expired; listing anew", path=self._path)
+                    log.info("watch expired; listing anew", path=self.path)
                 else:
                     failures += 1
-                    log.warning("not watched", path=self._path, error=str(error))
+                    log.warning("not watched", path=self.path, error=str(error))
                 pause = min(0.2 * 2**failures, PAUSE_SECONDS_MAX) * self._random.uniform(0.5, 1.0)
                 await asyncio.sleep(pause)
 
-    @property
-    def _wanted(self) -> bool:
-        """Whether somebody waits for a list; it may be asked for during one."""
-        return self._afresh or bool(self._readers)
-
     async def _interruptible(self, version: str) -> str:
-        """A watch that `refresh` and `reread` can end without ending us."""
+        """A watch that `refresh` can end without ending us."""
         self._watching = asyncio.create_task(self._watch(version))
         try:
             return await self._watching
         except asyncio.CancelledError:
-            if self._wanted and self._watching.cancelled() and not _cancelling():
+            if self._afresh and self._watching.cancelled() and not _cancelling():
                 return version
             self._watching.cancel()
             raise
@@ -113,35 +113,27 @@ class Reflector:
         A list that breaks off has told what exists and nothing of what does not: it is begun again.
         """
         afresh, self._afresh = self._afresh, False
-        readers, self._readers = self._readers, []
         missing = set(self._known)
         version = ""
         try:
-            async for page in self._client.pages(self._path):
+            async for page in self._client.pages(self.path):
                 version = version or str(page["metadata"]["resourceVersion"])
                 items = page.get("items") or []
-                for start in range(0, len(items), SLICE):
-                    for raw in items[start : start + SLICE]:
-                        missing.discard(raw["metadata"]["uid"])
-                        self._take(raw, afresh=afresh)
-                    await asyncio.sleep(0)
+                missing.difference_update(raw["metadata"]["uid"] for raw in items)
+                await self._take_all(items, afresh=afresh)
         except BaseException:
             self._afresh = self._afresh or afresh
-            self._readers += readers
             raise
         for uid in missing:
             del self._known[uid]
             self._forget({"metadata": {"uid": uid}})
-        for reader in readers:
-            if not reader.done():
-                reader.set_result(None)
         return version
 
     async def _watch(self, version: str) -> str:
         """Takes events until the server ends the watch; returns the version to go on from."""
         seconds = str(int(WATCH_SECONDS * self._random.uniform(0.8, 1.0)))
         params = {"watch": "1", "resourceVersion": version, "allowWatchBookmarks": "true", "timeoutSeconds": seconds}
-        stream: AsyncIterator[list[bytes]] = self._client.stream(self._path, **params)
+        stream: AsyncIterator[list[bytes]] = self._client.stream(self.path, **params)
         async for lines in stream:
             for number, line in enumerate(lines, 1):
                 version = self._event(json.loads(line)) or version
@@ -156,17 +148,32 @@ class Reflector:
                 raise KubeError(f"watch: {raw.get('message')}", status=int(raw.get("code") or 0))
             case "DELETED":
                 self._known.pop(raw["metadata"]["uid"], None)
+                if self._rereading:
+                    self._gone.add(raw["metadata"]["uid"])
                 self._forget(raw)
             case "ADDED" | "MODIFIED":
                 self._take(raw, afresh=False)
         return str(raw["metadata"]["resourceVersion"])
 
+    async def _take_all(self, items: list[Json], *, afresh: bool) -> None:
+        for start in range(0, len(items), SLICE):
+            for raw in items[start : start + SLICE]:
+                self._take(raw, afresh=afresh)
+            await asyncio.sleep(0)
+
     def _take(self, raw: Json, *, afresh: bool) -> None:
         metadata = raw["metadata"]
         uid, version = metadata["uid"], metadata["resourceVersion"]
-        if afresh or self._known.get(uid) != version:
+        if afresh or (uid not in self._gone and _is_news(version, self._known.get(uid))):
             self._known[uid] = version
             self._apply(raw)
+
+
+def _is_news(version: str, known: str | None) -> bool:
+    """Whether an object at this version says more than what is known; a list may have been ahead of the watch."""
+    if known is None or not (version.isdecimal() and known.isdecimal()):
+        return version != known
+    return int(version) > int(known)
 
 
 def _cancelling() -> bool:

@@ -14,6 +14,7 @@ import kopf
 import structlog
 
 from warmcron.errors import KubeError
+from warmcron.kube import paths
 from warmcron.kube.client import KubeClient
 from warmcron.kube.mirror import Mirror
 from warmcron.kube.reflector import Reflector
@@ -150,9 +151,11 @@ class Sync:
         for reflector in self._tasks:
             reflector.refresh()
 
-    async def reread_tasks(self) -> None:
-        """Lists all tasks once more; when it returns, none is known as it was before the call."""
-        await asyncio.gather(*(reflector.reread() for reflector in self._tasks))
+    async def reread_tasks(self, namespace: str) -> None:
+        """Lists a namespace's tasks once more; when it returns, none is known as before the call. Raises KubeError."""
+        for reflector in self._tasks:
+            if reflector.path in (paths.tasks(""), paths.tasks(namespace)):
+                await reflector.reread(paths.tasks(namespace))
 
     async def _compare_pods(self) -> None:
         """Lists and compares at once, then every so often and soon after each relist of kopf's."""

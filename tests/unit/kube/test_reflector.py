@@ -141,8 +141,9 @@ async def test_what_is_read_once_more_is_at_least_as_new_as_the_request() -> Non
     async with following(collection) as (told, reflector):
         collection.mute = True
         collection.put("t", a=2)
-        await reflector.reread()
-        assert told.known["uid-t"] == {"a": 2}
+        collection.put("new", a=1)
+        await reflector.reread("/things")
+        assert told.known == {"uid-t": {"a": 2}, "uid-new": {"a": 1}}
         collection.mute = False
         collection.put("t", a=3)
         await told.until(lambda: told.known["uid-t"] == {"a": 3})
@@ -152,30 +153,66 @@ async def test_what_has_not_changed_is_not_told_again_by_it() -> None:
     collection = Collection()
     collection.put("t", a=1)
     async with following(collection) as (told, reflector):
-        await reflector.reread()
+        await reflector.reread("/things")
         assert (told.applied, collection.lists) == (1, 2)
 
 
-async def test_one_that_is_asked_for_during_a_list_gets_a_list_of_its_own() -> None:
+async def test_what_the_watch_tells_late_is_not_taken_for_news() -> None:
     collection = Collection()
     collection.put("t", a=1)
     async with following(collection) as (told, reflector):
-        first = asyncio.create_task(reflector.reread())
+        collection.mute = True
+        for value in (2, 3, 4):
+            collection.put("t", a=value)
+        await reflector.reread("/things")
+        applied = told.applied
+        collection.mute = False
+        collection.put("other", a=1)  # the last event: the late ones come before it
+        await told.until(lambda: "uid-other" in told.known)
+        assert told.known["uid-t"] == {"a": 4}
+        assert told.applied == applied + 1
+
+
+async def test_what_is_deleted_while_it_is_read_stays_deleted() -> None:
+    collection = Collection()
+    for number in range(4):
+        collection.put(f"t{number}", a=1)
+    async with following(collection) as (told, reflector):
+        collection.between_pages = asyncio.Event()
+        reading = asyncio.create_task(reflector.reread("/things"))
         await told.until(lambda: collection.lists == 2)
-        second = asyncio.create_task(reflector.reread())
-        await asyncio.gather(first, second)
-        assert collection.lists == 3
+        collection.delete("t3")  # on the second page, which was read from before
+        await told.until(lambda: "uid-t3" not in told.known)
+        collection.between_pages.set()
+        await reading
+        assert "uid-t3" not in told.known
+        collection.put("t3", a=2)
+        await told.until(lambda: told.known.get("uid-t3") == {"a": 2})
 
 
-async def test_it_waits_for_an_api_server_that_is_away() -> None:
+async def test_an_api_server_that_is_away_is_told_to_who_asked() -> None:
     collection = Collection()
     for number in range(3):
         collection.put(f"t{number}", a=1)
-    async with following(collection) as (told, reflector):
-        collection.breaks = [BrokenOffError("away")]
-        await reflector.reread()
-        assert collection.breaks == []
-        assert len(told.known) == 3
+    async with following(collection) as (_, reflector):
+        collection.page_breaks = [BrokenOffError("away")]
+        with pytest.raises(BrokenOffError):
+            await reflector.reread("/things")
+
+
+@pytest.mark.parametrize(
+    ("version", "known", "news"),
+    [
+        ("7", None, True),
+        ("7", "7", False),
+        ("10", "9", True),  # as numbers, not as words
+        ("9", "10", False),
+        ("b", "a", True),  # who else makes versions may make them of anything: a change is news
+        ("a", "a", False),
+    ],
+)
+def test_versions_are_compared_as_numbers_where_they_are(version: str, known: str | None, news: bool) -> None:
+    assert module._is_news(version, known) is news
 
 
 async def test_everything_is_told_anew_also_when_that_is_asked_for_during_a_list() -> None:
