@@ -171,6 +171,7 @@ class World:
         created: float | None = None,
         written: dict[str, Any] | None = None,
         annotations: dict[str, str] | None = None,
+        version: str = "",
         **spec: Any,
     ) -> str:
         uid = uid or str(uuid.uuid5(uuid.NAMESPACE_DNS, name))
@@ -195,6 +196,7 @@ class World:
             trigger=self._trigger(raw),
             cancel=translate.cancel(raw),
             written=written or {},
+            version=version,
         )
         return uid
 

@@ -109,7 +109,9 @@ class Engine:
             self.tasks.put(task)
             self._terms.see(task)
             return
-        task.trigger, task.version, task.cancel = trigger, version, cancel
+        # Not the version: we know the status as it was at the one we took over from. A write after another's would be
+        # accepted; after ours it is refused, and what another leader has written meanwhile is read.
+        task.trigger, task.cancel = trigger, cancel
         if generation != task.generation:
             self._ticks.edit(task, generation, spec, problem)
         self._ticks.pull_trigger(task)

@@ -210,3 +210,24 @@ def test_a_run_that_waits_for_its_intent_past_its_starting_deadline_is_skipped()
     w.pass_time(10)
     w.intents.answer(w.intents.asked[0], runs.Committed())
     assert outcome(w, last) == ("Skipped", "StartingDeadlineExceeded")
+
+
+def test_what_another_leader_wrote_is_read_before_it_is_written_over_though_the_watch_has_told_of_it() -> None:
+    """The watch was behind: the tick that waits here for a worker was sent by the leader before, to a pod that is gone."""
+    w = World(leading=False, now=START + 10)
+    spec: dict[str, Any] = {"deliveryPolicy": "AtMostOnce", "created": START}
+    uid = w.task(version="1", **spec)
+    w.lead()
+    w.turn()
+    before = World(now=START)
+    before.worker("pod-x")
+    before.task(**spec)
+    before.pass_time(10)
+    w.task(version="2", written=before.status(uid), **spec)
+    assert w.engine.version_of(uid) == "1", "a write after version 2 would be accepted, and its intent lost"
+    # So the first write is refused, and what is there is read.
+    w.engine.reread(uid, before.status(uid), "2")
+    w.worker("pod-a")
+    assert w.engine.version_of(uid) == "2"
+    assert w.sent() == []
+    assert w.status(uid)["recentRuns"][0]["outcome"] == "Unknown"

@@ -5,6 +5,7 @@ Never: one attempt on two pods that live; a run on a second pod while the first 
 started twice. Always: when the faults end, every tick has ended, and has been counted once.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from fakes.engine import START, World
 from fakes.pods import FAILED, SUCCEEDED, Pod
 from warmcron.core import runs
 from warmcron.core.pool import Worker
+from warmcron.engine import terms as terms_module
 from warmcron.kube.statuses import holds
 from warmcron.workers.protocol import Report
 
@@ -57,13 +59,34 @@ class Leader(World):
         self.gate.epoch = epoch
         self.engine.runner._sender = self
         self.engine.runner._intents = self
-        self.versions: dict[str, int] = {}
+        self.versions: dict[str, int] = {}  # of what was written or read back in this term, as StatusWriter has them
+        self.takeovers: list[Iterator[None]] = []
         self.intended: list[tuple[str, runs.Attempt]] = []
 
     def lead_with(self, reports: list[Report]) -> None:
-        for key in self.engine.lead():
-            self.engine.open_pool(key, reports)
+        self.takeovers = [self.engine.opening(key, reports) for key in self.engine.lead()]
+
+    def take_over(self, *, to_the_end: bool) -> None:
+        """One task, or all; whatever else happens may happen between."""
+        for takeover in self.takeovers:
+            for _ in takeover:
+                if not to_the_end:
+                    break
         self.turn()
+
+    def see(self, task: str) -> None:
+        """The watch tells of a task as it was told to the standby by then."""
+        version, written = self.cluster.seen[task]
+        spec: dict[str, Any] = {"deliveryPolicy": TASKS[task], "schedule": f"@every {EVERY}s", "backoffLimit": 1}
+        self.cluster.uids[task] = self.task(
+            task,
+            written=written,
+            version=str(version),
+            created=START,
+            activeDeadlineSeconds=10_000,
+            noWorkerPolicy="Wait",
+            **spec,
+        )
 
     # ---- sender and intents ----------------------------------------------------------------------------------
 
@@ -92,7 +115,10 @@ class Leader(World):
     def write(self, task: str, intent: runs.Attempt | None = None) -> None:
         found = self.engine.status_of(self.cluster.uids[task])
         if found:
-            self.cluster.writes.append(Write(self, task, found[1], self.versions[task], intent))
+            version = self.versions.get(task) or int(self.engine.version_of(self.cluster.uids[task]))
+            self.cluster.writes.append(Write(self, task, found[1], version, intent))
+        elif intent:
+            self.hear(intent, runs.NotCommitted("StatusNotWritten"))
 
     def hear(self, about: runs.Attempt, event: runs.Event) -> None:
         if self is self.cluster.leader:
@@ -110,7 +136,8 @@ class Cluster(RuleBasedStateMachine):
         self.statuses: dict[str, tuple[int, dict[str, Any]]] = {name: (1, {}) for name in TASKS}
         self.uids: dict[str, str] = {}
         self.epoch = 0
-        self.epoch_of_write: dict[str, int] = {}
+        self.seen = dict(self.statuses)  # as the watch has told them so far
+        self.slice, terms_module.SLICE = terms_module.SLICE, 1  # type: ignore[misc]
         for _ in range(2):
             self._add_pod()
         self._lead()
@@ -127,19 +154,24 @@ class Cluster(RuleBasedStateMachine):
         for pod in self.pods.values():
             pod.epoch = self.epoch  # asked for its runs, it is told the term
             self.leader.worker(pod.name)
-        for name, delivery in TASKS.items():
-            version, written = self.statuses[name]
-            self.leader.versions[name] = version
-            spec: dict[str, Any] = {"deliveryPolicy": delivery, "schedule": f"@every {EVERY}s", "backoffLimit": 1}
-            self.uids[name] = self.leader.task(
-                name, written=written, created=START, activeDeadlineSeconds=10_000, noWorkerPolicy="Wait", **spec
-            )
+        for name in TASKS:
+            self.leader.see(name)
         self.leader.lead_with([report for pod in self.pods.values() for report in pod.reports()])
 
     @rule()
     def the_leader_dies(self) -> None:
         """At once: what it sent is on its way, what it knew and did not write is lost."""
         self._lead()
+
+    @rule(to_the_end=st.booleans())
+    def the_takeover_goes_on(self, to_the_end: bool) -> None:
+        self.leader.take_over(to_the_end=to_the_end)
+
+    @rule(task=st.sampled_from(sorted(TASKS)))
+    def the_watch_tells(self, task: str) -> None:
+        """Of a write of this leader, of a user, or of the leader before: late, or later still."""
+        self.seen[task] = self.statuses[task]
+        self.leader.see(task)
 
     @rule(seconds=st.sampled_from([1, 5, EVERY, EVERY]))
     def time_passes(self, seconds: int) -> None:
@@ -161,7 +193,6 @@ class Cluster(RuleBasedStateMachine):
             self.statuses[write.task] = (version + 1, write.body)
             if write.leader.gate.epoch == self.epoch:
                 write.leader.versions[write.task] = version + 1
-                self.epoch_of_write[write.task] = self.epoch
         elif write.leader is self.leader and answered:
             self._conflict(write)
         self._settle(write)
@@ -169,7 +200,7 @@ class Cluster(RuleBasedStateMachine):
     def _conflict(self, write: Write) -> None:
         """As StatusWriter does: read, take the task over again if nothing was written in this term, follow on."""
         version, found = self.statuses[write.task]
-        first = self.epoch_of_write.get(write.task) != self.epoch
+        first = write.task not in write.leader.versions
         write.leader.versions[write.task] = version
         if first:
             write.leader.engine.reread(self.uids[write.task], found, str(version))
@@ -283,6 +314,9 @@ class Cluster(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """The faults end: all that is on its way arrives, and runs that go on succeed."""
+        if hasattr(self, "leader"):
+            terms_module.SLICE = self.slice  # type: ignore[misc]
+            self.leader.take_over(to_the_end=True)
         for _ in range(400):
             if not hasattr(self, "leader"):
                 return
