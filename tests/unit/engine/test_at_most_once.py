@@ -213,7 +213,7 @@ def test_a_run_that_waits_for_its_intent_past_its_starting_deadline_is_skipped()
 
 
 def test_what_another_leader_wrote_is_read_before_it_is_written_over_though_the_watch_has_told_of_it() -> None:
-    """The watch was behind: the tick that waits here for a worker was sent by the leader before, to a pod that is gone."""
+    """The watch was behind: the tick that waits here for a worker was sent by another leader, to a pod that is gone."""
     w = World(leading=False, now=START + 10)
     spec: dict[str, Any] = {"deliveryPolicy": "AtMostOnce", "created": START}
     uid = w.task(version="1", **spec)
