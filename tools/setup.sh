@@ -22,6 +22,7 @@ done
 [ -n "$python" ] || { say "Python 3.11 or newer is needed: install it, or name it with PYTHON=/path/to/python3"; exit 1; }
 
 # The versions of everything that decides what is in the environment; the project itself is installed editable.
+# shellcheck disable=SC2086 # several names, parted by spaces; none of ours holds one
 wanted=$({ "$python" --version; pwd; cat $locks pyproject.toml worker_image/pyproject.toml; } | cksum)
 holds() { [ "$(cat "$venv/.warmcron-$1" 2>/dev/null)" = "$wanted" ]; }
 holds "$kind" && exit 0
@@ -35,7 +36,7 @@ if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then # Debian ships it a
     fi
 fi
 say "installing into $venv what $kind needs (about half a minute)"
-[ -x "$venv/bin/python" ] && new_enough "$venv/bin/python" || "$python" -m venv --clear "$venv"
+if [ ! -x "$venv/bin/python" ] || ! new_enough "$venv/bin/python"; then "$python" -m venv --clear "$venv"; fi
 for lock in $locks; do
     "$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r "$lock"
 done
