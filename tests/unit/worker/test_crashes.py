@@ -198,3 +198,15 @@ def test_an_answer_that_is_waited_for_is_given_before_the_end(start: Start, oper
     assert answers == [202]  # neither succeeded nor failed: the end comes by callback
     assert operator.finished()["outcome"] == "Interrupted"
     assert worker.exit_code() == 0
+
+
+def test_a_worker_that_is_killed_while_it_settles_what_an_earlier_life_left_settles_it_again(
+    start: Start, tmp_path: Path
+) -> None:
+    body = order("note", {"file": str(tmp_path / "calls")})
+    execute_until_death(start("crash_points", WORKER_DIES_AT="in the handler"), body)
+    settling = start("crash_points", listening=False, WORKER_DIES_AT="before the commit of Interrupted")
+    assert settling.exit_code() == -signal.SIGKILL
+    again = start("crash_points")
+    assert again.run(body)["state"] == "Interrupted"
+    assert calls(tmp_path / "calls") == 1
