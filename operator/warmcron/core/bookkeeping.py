@@ -1,9 +1,13 @@
 """What a tick or a run leaves behind in its task: counters, recent runs and conditions. Pure."""
 
+from typing import Final
+
 from warmcron.core import runs, status, times
 from warmcron.core.decide import Reason
-from warmcron.core.tasks import RunRecord, Task, tick_run_id
+from warmcron.core.tasks import ActiveRecord, RunRecord, Task, tick_run_id
 
+# Records of a task whose spec, and so its limit, cannot be read: the default.
+RECORDS: Final = 3
 MISSED = (Reason.MISSED, Reason.STARTING_DEADLINE)
 
 
@@ -45,9 +49,28 @@ def count(task: Task, run: runs.Run, record: RunRecord, now: float) -> None:
     set_ready(task, now)
 
 
+def lose(task: Task, active: ActiveRecord, reason: str, now: float) -> RunRecord:
+    """A run goes on of which nothing can be known any more; it does not end without a word, which is returned."""
+    task.history.failed += 1
+    duration = round(now - active.started, 3) if active.started is not None else 0.0
+    record = RunRecord(
+        active.run_id,
+        active.scheduled,
+        active.trigger,
+        runs.Outcome.UNKNOWN.value,
+        reason,
+        active.pod_name,
+        active.attempt,
+        active.started,
+        duration,
+    )
+    remember(task, record)
+    return record
+
+
 def remember(task: Task, record: RunRecord) -> None:
     """Puts a record in front of `recentRuns` and drops what the limit does not keep."""
-    limit = task.spec.history_limit if task.spec else 0
+    limit = task.spec.history_limit if task.spec else RECORDS
     task.history.recent.insert(0, record)
     del task.history.recent[limit:]
 

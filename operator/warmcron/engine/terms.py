@@ -146,6 +146,10 @@ class Terms:
         bookkeeping.settle(task, now, moved=history.idle and not task.idle, workers=workers)
         for record in history.recent:
             self._journal.recalled(task.ref, task.spec, record)
+        if task.problem:
+            # Nobody can lead its runs: deadlines, handler and policy are in a spec that cannot be read.
+            for lost in [record for record in history.active if record.attempt]:
+                self._journal.recalled(task.ref, None, bookkeeping.lose(task, lost, task.problem.reason, now))
         task.queued.extend(takeover.queue_of(task))
         task.serving = True  # whose turn it is shows when all of them are here: some end at once
         try:

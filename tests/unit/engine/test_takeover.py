@@ -360,3 +360,34 @@ def test_what_waits_in_the_queue_waits_for_every_run_that_is_taken_over() -> Non
     assert after.sent() == []
     after.answer(second, runs.Finished(runs.Outcome.SUCCEEDED))
     assert [r.scheduled - START for r in after.sent()] == [30]
+
+
+def test_runs_of_a_task_whose_spec_became_wrong_while_nobody_led_do_not_end_without_a_word() -> None:
+    before, uid = one_run()
+    request = before.sent()[0]
+    before.answer(request, runs.Accepted())
+    after = successor(before, uid, later=1, routingPolicy="Nonsense", generation=2)
+    take_over(after)
+    status = after.status(uid)
+    (record,) = status["recentRuns"]
+    assert (record["runId"], record["outcome"], record["reason"]) == (request.run_id, "Unknown", "InvalidSpec")
+    assert (status["failed"], status["activeCount"]) == (1, 0)
+
+
+def test_a_run_that_ends_while_its_tasks_spec_is_wrong_is_recorded() -> None:
+    w, uid = one_run()
+    w.answer(w.sent()[0], runs.Accepted())
+    w.task(generation=2, created=START, routingPolicy="Nonsense")
+    w.succeed(w.sent()[0])
+    assert [record["outcome"] for record in w.status(uid)["recentRuns"]] == ["Succeeded"]
+
+
+def test_what_waits_in_the_queue_of_such_a_task_is_skipped() -> None:
+    before, uid = one_run(concurrencyPolicy="Queue")
+    before.answer(before.sent()[0], runs.Accepted())
+    before.pass_time(10)
+    after = successor(before, uid, later=1, routingPolicy="Nonsense", generation=2)
+    take_over(after)
+    outcomes = [(each["outcome"], each["reason"]) for each in after.status(uid)["recentRuns"]]
+    assert outcomes == [("Skipped", "InvalidSpec"), ("Unknown", "InvalidSpec")]
+    assert (after.status(uid)["failed"], after.status(uid)["skipped"]) == (1, 1)
