@@ -8,7 +8,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read
 
 from fakes.engine import START, World
-from warmcron import gauges
+from warmcron import exposition, gauges
 from warmcron.exposition import Exposition
 from warmcron.observe import Metrics
 
@@ -161,3 +161,24 @@ def test_answers_are_counted_and_timed() -> None:
     assert metrics.registry.get_sample_value("warmcron_attempts_total", {"answer": "Accepted"}) == 2
     found = {"answer": "Accepted", "le": "0.005"}
     assert metrics.registry.get_sample_value("warmcron_dispatch_duration_seconds_bucket", found) == 1
+
+
+@pytest.mark.parametrize(("accept", "reader"), [("", read), (OPEN, read_open)])
+async def test_what_is_written_in_pieces_reads_as_one(
+    monkeypatch: pytest.MonkeyPatch, accept: str, reader: Any
+) -> None:
+    scraped = Scraped(named_tasks=1000)
+    for number in range(50):
+        scraped.world.task(f"task-{number}", pool=f"pool-{number}", schedule="@every 60s")
+    whole, _ = await scraped.exposition.text(accept)
+    monkeypatch.setattr(exposition, "SLICE", 7)
+
+    pieces, _ = await scraped.exposition.text(accept)
+
+    def samples(body: bytes) -> list[Any]:
+        families = list(reader(body.decode()))
+        assert len({family.name for family in families}) == len(families)
+        return sorted((one.name, sorted(one.labels.items()), one.value) for each in families for one in each.samples)
+
+    assert samples(pieces) == samples(whole)
+    assert sum(name == "warmcron_task_runs_total" for name, _, _ in samples(pieces)) == 150

@@ -78,6 +78,14 @@ async def test_a_new_leader_does_not_wipe_out_what_the_one_before_knew(kept: Kep
         (RunFilter(namespaces=()), []),  # somebody who may see none
         (RunFilter(task="t2"), [4, 2]),
         (RunFilter(task="t2", namespaces=("b",)), [4]),
+        (RunFilter(uids=("u1",)), [3, 1]),
+        (RunFilter(uids=("u3", "u1")), [4, 3, 1]),  # two passes over one index, merged
+        (RunFilter(uids=("u1", *map(str, range(30)))), [3, 1]),  # too many for a pass each
+        (RunFilter(uids=()), []),  # a selector that chooses nothing
+        (RunFilter(uids=("u1", "u2"), states=("Failed",)), [2]),
+        (RunFilter(uids=("u2",), pod="pod-x"), [2]),
+        (RunFilter(uids=("u2", "u3"), text="timeout"), [2]),
+        (RunFilter(uids=("u3",), text="t2"), [4]),
         (RunFilter(states=("Failed",)), [5, 2]),
         (RunFilter(states=("Failed", "Skipped")), [6, 5, 2]),  # two indexes, merged
         (RunFilter(trigger="Manual"), [3]),
@@ -98,10 +106,10 @@ async def test_a_new_leader_does_not_wipe_out_what_the_one_before_knew(kept: Kep
 async def test_each_filter_finds_its_runs(kept: Kept, wanted: RunFilter, expected: list[int]) -> None:
     await kept.store.write(
         batch(
-            run(1, namespace="a", task="t1"),
-            run(2, namespace="a", task="t2", state="Failed", reason="HandlerFailed: TimeoutError: slow"),
-            run(3, namespace="a", task="t1", trigger="Manual"),
-            run(4, namespace="b", task="t2"),
+            run(1, namespace="a", task="t1", task_uid="u1"),
+            run(2, namespace="a", task="t2", task_uid="u2", state="Failed", reason="HandlerFailed: TimeoutError: slow"),
+            run(3, namespace="a", task="t1", task_uid="u1", trigger="Manual"),
+            run(4, namespace="b", task="t2", task_uid="u3"),
             run(5, namespace="b", task="t1", state="Failed"),
             run(6, namespace="b", task="t1", state="Skipped", reason="ForbidConcurrent"),
             attempt(2, pod_name="pod-x", pod_uid="x"),
