@@ -1,7 +1,6 @@
 """Joins everything: the only module that knows all the others. Start order, stop order, and what a new term does."""
 
 import asyncio
-import gc
 import sys
 from random import SystemRandom
 from typing import Any, Final, cast
@@ -10,7 +9,7 @@ import kopf
 import structlog
 from aiohttp import web
 
-from warmcron import probes
+from warmcron import garbage, probes
 from warmcron.api.cluster import Port
 from warmcron.config import Settings
 from warmcron.core import lease, runs
@@ -49,6 +48,7 @@ class App:
         """Runs until told to stop by SIGTERM or SIGINT."""
         await self._build()
         await self._check_crd()
+        garbage.spare()
         runners = [await self._serve(self._probes(), self._settings.http_port)]
         runners.append(await self._serve(self._hub.callbacks.app(), self._settings.callback_port, self._tls))
         # Before kopf: what exists when it starts it leaves alone when it stops; we stop in `_stop`, in our order.
@@ -225,8 +225,7 @@ class App:
     async def _stand(self) -> None:
         """Stands for election once everything has been seen: a leader that knows half would miss the other half."""
         await self._sync.done.wait()
-        gc.collect()
-        gc.freeze()  # 100,000 tasks are not gone through again each time: that would hold up ticks for 100 ms
+        garbage.settle()
         await self._elector.run()
 
     def _lead(self) -> None:

@@ -4,10 +4,12 @@ A row is made again only after its task has changed: 10,000 tasks are not put in
 """
 
 import asyncio
+import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from warmcron import garbage
 from warmcron.core import demand, times
 from warmcron.core.pool import NOT_HEARD, Worker
 from warmcron.core.tasks import PoolKey, Task, TaskSpec
@@ -17,6 +19,8 @@ from warmcron.web.sources import Condition, Flag, PoolRow, TaskDetail, TaskRow, 
 
 # Rows made before the event loop, which also sends runs to workers, gets its turn: about 2 ms of first sight.
 SLICE: Final = 100
+FEW: Final = 1000
+MANY: Final = 10_000
 Labels = tuple[tuple[str, str], ...]
 SPARE: Final = 1000
 
@@ -52,7 +56,8 @@ class Memory:
         self._engine, self._clock = engine, clock
         self._rows: dict[str, TaskRow] = {}
         self._uids: dict[tuple[str, str], str] = {}
-        self._stale: set[str] = set()
+        self._stale: set[str] | None = None  # None for all: nobody has looked for long
+        self._makers = 0  # who makes rows at this moment
         self._labels: dict[str, Labels] = {}
         self._shared: dict[Labels, Labels] = {}
 
@@ -68,7 +73,14 @@ class Memory:
 
     def note(self, uid: str) -> None:
         """This task has changed, has come, or is gone."""
+        if self._stale is None:
+            return
         self._stale.add(uid)
+        if len(self._stale) > FEW + len(self._rows) // 2 and not self._makers:
+            # What nobody looks at costs no memory, and making all anew would not take much longer.
+            self._stale = None
+            self._rows.clear()
+            self._uids.clear()
 
     async def tasks(self, namespaces: tuple[str, ...] | None) -> Sequence[TaskRow]:
         """Every task, in any order."""
@@ -117,12 +129,20 @@ class Memory:
 
     async def _freshen(self) -> None:
         """Makes the rows of what has changed, together with whoever else is at it."""
+        if self._stale is None:
+            self._stale = self._engine.tasks.uids()
         made = 0
-        while self._stale:
-            self._renew(self._stale.pop())
-            made += 1
-            if made % SLICE == 0:
-                await asyncio.sleep(0)
+        self._makers += 1
+        try:
+            while self._stale:
+                self._renew(self._stale.pop())
+                made += 1
+                if made % SLICE == 0:
+                    await asyncio.sleep(0)
+                if made % MANY == 0:
+                    garbage.keep()
+        finally:
+            self._makers -= 1
 
     def _renew(self, uid: str) -> None:
         old, task = self._rows.pop(uid, None), self._engine.tasks.get(uid)
@@ -176,7 +196,13 @@ def _flags(task: Task) -> frozenset[Flag]:
         Flag.SUSPENDED: task.spec is not None and task.spec.suspend,
         Flag.RUNNING: bool(task.active or task.history.active),
     }
-    return frozenset(flag for flag, holds in found.items() if holds) or frozenset({Flag.SCHEDULED})
+    return _same(tuple(flag for flag, holds in found.items() if holds) or (Flag.SCHEDULED,))
+
+
+@functools.lru_cache(maxsize=256)
+def _same(flags: tuple[Flag, ...]) -> frozenset[Flag]:
+    """One for all rows that have the same ones."""
+    return frozenset(flags)
 
 
 def _message(task: Task, flags: frozenset[Flag]) -> str:

@@ -1,5 +1,6 @@
 """What a tick or a run leaves behind in its task: counters, recent runs and conditions. Pure."""
 
+import sys
 from typing import Final
 
 from warmcron.core import runs, status, times
@@ -114,5 +115,5 @@ def set_available(task: Task, now: float, *, workers: int) -> bool:
     available, reason, message = "True", "WorkersReady", ""
     if not workers:
         available, reason = "False", "NoReadyWorker"
-        message = f"no ready pod has the label warmcron.dev/pool={task.spec.pool.name}"
+        message = sys.intern(f"no ready pod has the label warmcron.dev/pool={task.spec.pool.name}")
     return status.set_condition(task, "WorkersAvailable", status=available, reason=reason, message=message, now=now)

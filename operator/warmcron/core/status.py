@@ -3,6 +3,7 @@
 The object's size decides what a write costs (docs/adr/0004-status-writes.md): nothing in here grows with time.
 """
 
+import functools
 import re
 import sys
 from typing import Any, Final
@@ -64,10 +65,10 @@ def render(task: Task, active: list[Run], *, epoch: int) -> Json:
 def restore(status: Json, *, created: int) -> History:
     """What a status says of the past; a status that makes no sense is read as far as it does."""
     conditions = {
-        str(found.get("type")): Condition(
+        sys.intern(str(found.get("type"))): _condition(
             status=sys.intern(str(found.get("status", "Unknown"))),
             reason=sys.intern(str(found.get("reason", ""))),
-            message=str(found.get("message", "")),
+            message=sys.intern(str(found.get("message", ""))),
             since=_epoch(found.get("lastTransitionTime")) or created,
             generation=int(found.get("observedGeneration") or 0),
         )
@@ -95,12 +96,18 @@ def restore(status: Json, *, created: int) -> History:
     return history
 
 
+@functools.lru_cache(maxsize=4096)
+def _condition(status: str, reason: str, message: str, since: float, generation: int) -> Condition:
+    """One for all tasks that have come to the same state in the same second."""
+    return Condition(status, reason, message, since, generation)
+
+
 def set_condition(task: Task, kind: str, *, status: str, reason: str, message: str, now: float) -> bool:
     """Sets a condition; its time moves only when its status does. True if anything a user sees changed."""
     message = message[:MESSAGE_LIMIT]
     old = task.history.conditions.get(kind)
-    since = old.since if old and old.status == status else now
-    task.history.conditions[kind] = Condition(status, reason, message, since, task.generation)
+    since = old.since if old and old.status == status else int(now)  # as it is written
+    task.history.conditions[kind] = _condition(status, reason, message, since, task.generation)
     return old is None or (old.status, old.reason, old.message) != (status, reason, message)
 
 

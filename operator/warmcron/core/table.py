@@ -12,13 +12,17 @@ class Tasks:
     def __init__(self) -> None:
         self._tasks: dict[str, Task] = {}
         self._agenda = agenda.Agenda(self._due)
-        self._pools: dict[PoolKey, set[str]] = {}
+        self._pools: dict[PoolKey, dict[str, None]] = {}  # a set of as many uids would take twice as much
 
     def __len__(self) -> int:
         return len(self._tasks)
 
     def __iter__(self) -> Iterator[Task]:
         return iter(list(self._tasks.values()))
+
+    def uids(self) -> set[str]:
+        """The uids of all of them."""
+        return set(self._tasks)
 
     def get(self, uid: str) -> Task | None:
         """The task of that uid, if it is known."""
@@ -28,7 +32,7 @@ class Tasks:
         """Adds a task or takes it up again after its spec changed."""
         self._tasks[task.ref.uid] = task
         if task.spec:
-            self._pools.setdefault(task.spec.pool, set()).add(task.ref.uid)
+            self._pools.setdefault(task.spec.pool, {})[task.ref.uid] = None
 
     def forget(self, uid: str) -> Task | None:
         """Removes a task."""
@@ -49,6 +53,10 @@ class Tasks:
     def pools(self) -> set[PoolKey]:
         """The pools that tasks use."""
         return set(self._pools)
+
+    def uids_of(self, key: PoolKey) -> dict[str, None]:
+        """Which tasks use a pool; a copy."""
+        return dict(self._pools.get(key, {}))
 
     def of_pool(self, key: PoolKey) -> list[Task]:
         """The tasks that use a pool."""
@@ -85,6 +93,6 @@ class Tasks:
     def _leave_pool(self, key: PoolKey, uid: str) -> None:
         members = self._pools.get(key)
         if members:
-            members.discard(uid)
+            members.pop(uid, None)
             if not members:
                 del self._pools[key]

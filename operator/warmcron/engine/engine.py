@@ -83,6 +83,7 @@ class Engine:
             clock=clock,
             recorder=recorder,
             opened=self._terms.heard,
+            on_untold=self._wake.set,
         )
 
     # ---- what was seen ---------------------------------------------------------------------------------------
@@ -246,7 +247,8 @@ class Engine:
         for task in due:
             self._look(task, now)  # 2. what becomes of their ticks; steps 3 to 6 are the runner's
         woken = self.runner.wake_due(now, SLICE)
-        return len(due) == SLICE or woken == SLICE
+        untold = self._fleet.tell(SLICE)
+        return untold or len(due) == SLICE or woken == SLICE
 
     def _look(self, task: Task, now: float) -> None:
         try:

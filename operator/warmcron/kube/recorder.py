@@ -7,8 +7,9 @@ which a request waits, go before all others.
 
 import asyncio
 import contextlib
+import itertools
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from random import Random
 from typing import Any, Final
@@ -60,7 +61,8 @@ class Recorder:
         self._writers, self._interval, self._random = writers, interval, random
         self._when: dict[str, float] = {}  # uid -> when it may be written
         self._agenda = Agenda(lambda uid: self._when.get(uid, NEVER))
-        self._last: dict[str, float] = {}  # uid -> when last written
+        # uid -> when last written; in that order, and without what is further back than the interval
+        self._last: OrderedDict[str, float] = OrderedDict()
         self._intents: dict[str, list[tuple[TaskRef, runs.Attempt]]] = {}  # uid -> what waits to be committed
         self._first: deque[str] = deque()  # uids with intents
         self._writing: set[str] = set()
@@ -225,7 +227,7 @@ class Recorder:
             result = Result.REFUSED
             log.exception("status not written", uid=uid)
         if result is Result.DONE:
-            self._last[uid] = now
+            self._wrote(uid, now)
         if result is Result.LATER:
             self._put(uid, time.monotonic() + self._random.uniform(0.5, 2.0))
             written = await self._read_back(intents)
@@ -234,6 +236,13 @@ class Recorder:
             # promises never to take it.
             event = runs.Committed() if holds(written, about, epoch) else runs.NotCommitted("StatusNotWritten")
             self._inbox.on_event(about, event)
+
+    def _wrote(self, uid: str, now: float) -> None:
+        self._last[uid] = now
+        self._last.move_to_end(uid)
+        for old in list(itertools.islice(self._last, 2)):
+            if self._last[old] < now - self._interval:
+                del self._last[old]
 
     async def _read_back(self, intents: list[tuple[TaskRef, runs.Attempt]]) -> dict[str, Any]:
         """What the status is, after a write of which nobody knows whether it arrived. Empty if that fails, too."""

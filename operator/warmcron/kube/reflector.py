@@ -121,12 +121,14 @@ class Reflector:
                 items = page.get("items") or []
                 missing.difference_update(raw["metadata"]["uid"] for raw in items)
                 await self._take_all(items, afresh=afresh)
+            for number, uid in enumerate(missing, 1):
+                if self._known.pop(uid, None):
+                    self._forget({"metadata": {"uid": uid}})
+                if number % SLICE == 0:
+                    await asyncio.sleep(0)
         except BaseException:
             self._afresh = self._afresh or afresh
             raise
-        for uid in missing:
-            del self._known[uid]
-            self._forget({"metadata": {"uid": uid}})
         return version
 
     async def _watch(self, version: str) -> str:

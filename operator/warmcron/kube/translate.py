@@ -86,6 +86,12 @@ def _pool(namespace: str, name: str) -> PoolKey:
     return PoolKey(namespace, name)
 
 
+@functools.lru_cache(maxsize=4096)
+def _float(value: float) -> float:
+    """The same object for the same number, for the same reason."""
+    return value
+
+
 def _settled(model: ScheduledTaskSpec, ref: TaskRef, anchor: int) -> TaskSpec:
     key = f"{ref.namespace}/{ref.name}"
     parsed = schedule.parse(
@@ -113,9 +119,9 @@ def _settled(model: ScheduledTaskSpec, ref: TaskRef, anchor: int) -> TaskSpec:
         active_deadline=model.active_deadline_seconds,
         attempt_deadline=model.attempt_deadline_seconds,
         backoff_limit=model.backoff_limit,
-        backoff_initial=model.backoff.initial_seconds,
-        backoff_multiplier=model.backoff.multiplier,
-        backoff_max=model.backoff.max_seconds,
+        backoff_initial=_float(model.backoff.initial_seconds),
+        backoff_multiplier=_float(model.backoff.multiplier),
+        backoff_max=_float(model.backoff.max_seconds),
         no_worker=model.no_worker_policy,
         suspend_after_failures=model.suspend_after_failures,
         history_limit=model.history_limit,

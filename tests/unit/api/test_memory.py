@@ -182,3 +182,14 @@ async def test_labels_that_nobody_has_any_more_are_forgotten() -> None:
     for number in range(3 * SPARE):
         seen.memory.label(uid, {"build": str(number)})
     assert len(seen.memory._shared) <= SPARE + 2
+
+
+async def test_rows_that_nobody_looks_at_are_given_up_and_made_again() -> None:
+    seen = Seen()
+    uids = [seen.world.task(name=f"task-{number}") for number in range(3 * memory.FEW)]
+    assert len(await seen.memory.tasks(None)) == len(uids)
+    for uid in [*uids, uids[0]]:
+        seen.memory.note(uid)
+    assert seen.memory._rows == {}
+    assert len(await seen.memory.tasks(None)) == len(uids)
+    assert await seen.memory.task("ns", "task-7") is not None

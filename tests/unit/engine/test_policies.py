@@ -4,6 +4,7 @@ from typing import Any
 
 from fakes.engine import START, World
 from warmcron.core import runs, times
+from warmcron.engine import fleet
 
 
 def world(*, workers: int = 2, **spec: Any) -> tuple[World, str]:
@@ -336,3 +337,28 @@ def test_runs_that_wait_for_one_handler_do_not_hold_up_those_of_another() -> Non
     (first,) = [request for request in w.sent() if request.pod == "pod-b"]
     w.succeed(first)
     assert len([request for request in w.sent() if request.pod == "pod-b"]) == 2
+
+
+def test_every_task_of_a_large_pool_says_whether_there_are_workers() -> None:
+    w = World()
+    uids = [w.task(name=f"task-{number}") for number in range(3 * fleet.SLICE)]
+
+    def available() -> set[str]:
+        w.turn()
+        return {
+            condition["status"]
+            for uid in uids
+            for condition in w.status(uid)["conditions"]
+            if condition["type"] == "WorkersAvailable"
+        }
+
+    assert available() == {"False"}
+    w.worker("a")
+    assert available() == {"True"}
+    w.recorder.noted.clear()
+    w.worker("b")
+    assert w.recorder.noted == [], "another worker says nothing new to a task"
+    w.engine.forget_worker("uid-b", "PodDeleted")
+    assert available() == {"True"}
+    w.engine.forget_worker("uid-a", "PodDeleted")
+    assert available() == {"False"}
