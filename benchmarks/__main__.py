@@ -5,6 +5,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 import uvloop
 
@@ -12,6 +13,9 @@ from benchmarks import commands, isolation, machine, report
 from benchmarks.notebook import Notebook
 from benchmarks.quick import faults
 from benchmarks.tasks import MINUTE
+
+
+DATABASES: Final = ("sqlite", "postgresql")
 
 
 def _number(least: int) -> Callable[[str], int]:
@@ -38,6 +42,13 @@ def _limits(text: str) -> list[str]:
     found = text.split(",")
     if not set(found) <= {"tuned", "default"}:
         raise argparse.ArgumentTypeError(f"{text!r} is neither tuned nor default, nor both with a comma between them")
+    return found
+
+
+def _databases(text: str) -> list[str]:
+    found = text.split(",")
+    if not set(found) <= set(DATABASES):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither sqlite nor postgresql, nor both with a comma between them")
     return found
 
 
@@ -70,6 +81,7 @@ def parser() -> argparse.ArgumentParser:
     added.add_argument("--pods", type=_number(1), default=10, help="workers")
     added.add_argument("--workers", choices=["sink", "sdk"], default="sink", help="a bare server, or warmworker")
     added.add_argument("--delivery", choices=["AtLeastOnce", "AtMostOnce"], default="AtLeastOnce", help="of the tasks")
+    added.add_argument("--history", choices=["off", "sqlite"], default="off", help="what the operator remembers in")
 
     added = scenario(
         "side", "the same herd by warmcron and by APScheduler, in shuffled blocks with a floor between them"
@@ -104,6 +116,13 @@ def parser() -> argparse.ArgumentParser:
     added.add_argument("--size", type=_number(1), default=50, help="tasks; a node has room for 110 pods")
     added.add_argument("--rounds", type=_number(1), default=1, help="ticks of each")
 
+    added = scenario("history", "a history of many runs: what a second takes in, and the time of each kind of question")
+    added.add_argument("--runs", type=_number(1000), default=1_000_000, help="runs in it")
+    added.add_argument("--tasks", type=_number(100), default=10_000, help="tasks that they are of")
+    added.add_argument("--intake", type=_number(1000), default=20_000, help="runs that it takes in then")
+    added.add_argument("--repeats", type=_number(1), default=40, help="how often each question is asked")
+    added.add_argument("--databases", type=_databases, default=list(DATABASES), help="sqlite, postgresql or both")
+
     scenario("arithmetic", "microseconds for a next time, and for the choice of a worker")
     scenario("quick", "only whether anything is lost, doubled or early, in under five minutes")
     scenario("all", "everything, in most of an hour")
@@ -131,7 +150,7 @@ def main(arguments: Sequence[str]) -> int:
     """Exit codes: 0 measured, 1 something was lost, doubled or early, 2 something could not be measured."""
     given = parser().parse_args(arguments)
     try:
-        if given.scenario != "kind":  # whose cluster is outside
+        if given.scenario not in {"kind", "history"}:  # whose cluster is outside; whose server refuses to be root's
             isolation.enter()
     except isolation.CannotIsolateError as error:
         print(f"benchmarks: {error}", file=sys.stderr)

@@ -32,7 +32,8 @@ def period_for(count: int) -> int:
 async def herd(given: Given, notebook: Notebook) -> None:
     """Herds of each size, one after the other, on one control plane."""
     async with session(given.workers, given.keep) as opened:
-        replica = opened.start_operator()
+        url = f"sqlite:///{opened.folder}/history.db" if given.history == "sqlite" else ""
+        replica = opened.start_operator(history_url=url)
         for count in given.sizes:
             period = given.period or period_for(count)
             row = await herds.herd(
@@ -44,7 +45,7 @@ async def herd(given: Given, notebook: Notebook) -> None:
                 pods=given.pods,
                 deliveryPolicy=given.delivery,
             )
-            notebook.add("herd", row)
+            notebook.add("herd", {**row, "history": given.history})
 
 
 async def side(given: Given, notebook: Notebook) -> None:
@@ -103,6 +104,18 @@ async def arithmetic(_: Given, notebook: Notebook) -> None:
             notebook.add(name, row)
 
 
+async def history(given: Given, notebook: Notebook) -> None:
+    """Databases with many runs in them: what they take in, and how long each question takes."""
+    # SQLAlchemy and what comes with it are 40 MiB, which the other scenarios need not have.
+    from benchmarks.scenarios.history import history as pasts  # noqa: PLC0415
+
+    measured = pasts(
+        runs=given.runs, tasks=given.tasks, intake=given.intake, repeats=given.repeats, kinds=given.databases
+    )
+    async for name, row in measured:
+        notebook.add(name, row)
+
+
 async def kind(given: Given, notebook: Notebook) -> None:
     """CronJob up to the running container, on the kind cluster."""
     from benchmarks.scenarios.kind import kind as on_kind  # noqa: PLC0415 - the client of the tests is 35 MiB
@@ -124,6 +137,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "resident": resident,
     "takeover": takeover,
     "arithmetic": arithmetic,
+    "history": history,
     "kind": kind,
     "quick": quick,
 }
@@ -137,11 +151,13 @@ def everything(defaults: Callable[..., Given]) -> list[tuple[str, Given]]:
         ("herd", {"sizes": [3000, 10_000], "rounds": 2}),
         ("herd", {"sizes": [100, 1000], "rounds": 2, "workers": "sdk"}),
         ("herd", {"sizes": [100, 1000], "rounds": 2, "delivery": "AtMostOnce"}),
+        ("herd", {"sizes": [1000], "history": "sqlite"}),
         ("side", {"sizes": [1000]}),
         ("cronjob", {"sizes": [100], "limits": ["tuned"]}),
         ("cronjob", {"sizes": [1000]}),
         ("steady", {}),
         ("takeover", {}),
         ("resident", {}),
+        ("history", {}),
     ]
     return [(name, defaults(name, **changed)) for name, changed in parts]

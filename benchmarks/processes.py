@@ -43,8 +43,7 @@ class Child:
 
     def cpu(self) -> float:
         """Seconds of CPU, in user and in kernel, since it began (in steps of 10 ms: measure long enough)."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS
+        return cpu_of(self.pid)
 
     def rss(self) -> float:
         """Resident memory in MiB."""
@@ -87,6 +86,12 @@ def start(name: str, command: Sequence[str], *, logs: Path, env: Mapping[str, st
             preexec_fn=_die_with_parent,  # noqa: PLW1509 - no threads have been started here
         )
     return Child(name, process, log)
+
+
+def cpu_of(pid: int) -> float:
+    """Seconds of CPU of any process, as `Child.cpu`."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
 def busy_seconds() -> float:

@@ -25,7 +25,8 @@ def main(paths: list[str]) -> None:
     record: Record = json.loads(KEPT.read_text()) if KEPT.exists() else {}
     for path in paths:
         record |= json.loads(Path(path).read_text())
-    record.pop("side_raw", None)
+    for raw in ("side_raw", "history_plans"):
+        record.pop(raw, None)
     KEPT.write_text(json.dumps(record, indent=1) + "\n")
     for name, text in pages(record).items():
         page = REPOSITORY / name

@@ -11,6 +11,7 @@ HERD: Final = (
     ("tasks due at once", "count"),
     ("workers", "workers"),
     ("delivery", "delivery"),
+    ("history", "history"),
     ("arrival p50 ms", "arrival_p50_ms"),
     ("p99 ms", "arrival_p99_ms"),
     ("last ms, by round", "arrival_last_ms"),
@@ -105,6 +106,26 @@ SUSTAINED: Final = (
 )
 
 
+HISTORY_INTAKE: Final = (
+    ("database", "database"),
+    ("runs in it", "count"),
+    ("runs a second", "runs_per_second"),
+    ("records a second", "records_per_second"),
+    ("operator CPU ms a run", "cpu_operator_ms"),
+    ("server CPU ms a run", "cpu_database_ms"),
+    ("slowest transaction ms", "slowest_transaction_ms"),
+    ("bytes a run", "bytes_per_run"),
+)
+HISTORY: Final = (
+    ("question", "question"),
+    ("SQLite p50 ms", "sqlite_p50_ms"),
+    ("p95 ms", "sqlite_p95_ms"),
+    ("slowest ms", "sqlite_max_ms"),
+    ("PostgreSQL p50 ms", "postgresql_p50_ms"),
+    ("p95 ms", "postgresql_p95_ms"),
+    ("slowest ms", "postgresql_max_ms"),
+)
+
 TABLES: Final = {
     "herd": ("Herd: tasks due in the same second", HERD),
     "side": ("Side by side, in shuffled blocks of one run", SIDE),
@@ -117,6 +138,8 @@ TABLES: Final = {
     "takeover": ("Takeover", TAKEOVER),
     "arithmetic": ("Arithmetic", ARITHMETIC),
     "picking": ("Choice of a worker", PICKING),
+    "history_intake": ("History: taken in, in transactions of 500 runs with attempt and line", HISTORY_INTAKE),
+    "history": ("History: a page of 50 for each kind of question", HISTORY),
 }
 
 
@@ -148,7 +171,7 @@ def write(record: Record, target: Path) -> None:
 
 def _more(row: Record) -> Record:
     """What several columns say together."""
-    more = dict(row)
+    more = {"history": "off", **row}
     if "doubled" in row:
         more["counts"] = f"{row['lost']} / {row['doubled']} / {row['early']}"
     if row.get("status_last_ms"):

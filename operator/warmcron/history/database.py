@@ -19,43 +19,36 @@ import alembic.config
 import alembic.util
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, SQLAlchemyError
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
-from warmcron.errors import ConfigError, HistoryError
+from warmcron.errors import HistoryError
+from warmcron.history import address
 
 log = structlog.get_logger("warmcron.history")
 
 READERS: Final = 4
+# PostgreSQL's: one writes while another purges.
+WRITERS: Final = 2
+# How long SQLite waits for somebody else who writes.
+BUSY_MILLISECONDS: Final = 5000
 PAGE_BYTES: Final = 4096  # SQLite's own default
 READ_SECONDS: Final = 5.0
-WRITE_SECONDS: Final = 30.0
+WRITE_SECONDS: Final = 15.0
+# Somebody who holds a table is not waited for as long as that: what is to be written can wait better in memory.
+LOCK_SECONDS: Final = 5
+# A new index over a million rows takes its time.
+MIGRATE_SECONDS: Final = 600.0
 CONNECT_SECONDS: Final = 3.0
-# The full-text index that the search over log lines needs.
-OLDEST_SQLITE: Final = (3, 35, 0)
 # Any number that nobody else uses in this database: replicas that start together migrate one after the other.
 MIGRATION_LOCK: Final = 0x7761726D
 MIGRATIONS: Final = "warmcron.history:migrations"
 
 
-def parse(text: str) -> URL:
-    """The URL, checked; raises ConfigError that says what is wrong without repeating a password."""
-    try:
-        url = make_url(text)
-    except ArgumentError:
-        raise ConfigError("WARMCRON_HISTORY_URL: is no URL; write sqlite:///FILE or postgresql://…") from None
-    match url.get_backend_name():
-        case "sqlite":
-            if not url.database or url.database == ":memory:":
-                raise ConfigError("WARMCRON_HISTORY_URL: names no file; write sqlite:////absolute/path.db")
-            if sqlite3.sqlite_version_info < OLDEST_SQLITE:
-                raise ConfigError(f"WARMCRON_HISTORY_URL: SQLite {sqlite3.sqlite_version} is too old: 3.35 or later")
-            return url.set(drivername="sqlite+aiosqlite")
-        case "postgresql":
-            return url.set(drivername="postgresql+asyncpg")
-    raise ConfigError(f"WARMCRON_HISTORY_URL: {url.get_backend_name()} is not supported; use sqlite or postgresql")
+class FullError(HistoryError):
+    """A SQLite file has reached its size, or its disk has no room."""
 
 
 class RowError(HistoryError):
@@ -66,7 +59,7 @@ class Database:
     """One database. Everything that goes wrong with it is a HistoryError.
 
     Args:
-        url: as `parse` returns it.
+        url: as `address.parse` returns it.
         megabytes: size at which a SQLite file grows no further; 0 for none.
     """
 
@@ -76,21 +69,47 @@ class Database:
         self._writer: AsyncEngine | None = None
         self._reader: AsyncEngine | None = None
         self._lock: io.BufferedWriter | None = None
+        # Never two connections that write to a SQLite file, not even while one of them is being replaced.
+        self._writers = 1 if self.sqlite else WRITERS
+        self._turn = asyncio.Semaphore(self._writers)
 
     @property
     def shared(self) -> bool:
         """Whether every replica sees the same rows."""
         return not self.sqlite
 
+    @property
+    def reading(self) -> AsyncEngine:
+        """The engine that answers questions; raises HistoryError before `open`."""
+        return _opened(self._reader)
+
     async def open(self) -> None:
         """Connects and brings the tables up to date. May be tried again after a HistoryError."""
-        async with _blamed(WRITE_SECONDS):
+        async with self._turn, _blamed(MIGRATE_SECONDS):
             if self._writer is None:
                 self._connect()
             assert self._writer is not None  # noqa: S101 - set by _connect
-            async with self._writer.connect() as connection:
-                await connection.run_sync(_migrate)
-                await connection.commit()
+            patient = self._writer if self.sqlite else self._postgres(MIGRATE_SECONDS, 1)
+            try:
+                async with patient.connect() as connection:
+                    await connection.run_sync(_migrate)
+                    await connection.commit()
+            finally:
+                if patient is not self._writer:
+                    await patient.dispose()
+
+    async def reopen(self) -> None:
+        """Opens anew after an error: what writes may be bound to a server, a file or rights that are no more."""
+        for _ in range(self._writers):  # nobody is left to give a connection back to what is put away
+            await self._turn.acquire()
+        try:
+            if self._writer is not None:
+                await self._writer.dispose()
+        finally:
+            self._writer = None
+            for _ in range(self._writers):
+                self._turn.release()
+        await self.open()
 
     async def close(self) -> None:
         """Ends all connections."""
@@ -116,31 +135,36 @@ class Database:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """A transaction: committed at the end, undone by an error."""
-        async with _blamed(WRITE_SECONDS), _opened(self._writer).begin() as connection:
+        async with self._turn, _blamed(WRITE_SECONDS), _opened(self._writer).begin() as connection:
             yield connection
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A connection to read from."""
-        async with _blamed(READ_SECONDS), _opened(self._reader).connect() as connection:
+        async with _blamed(READ_SECONDS), self.reading.connect() as connection:
             yield connection
 
     def _connect(self) -> None:
         if self.sqlite:
             self._connect_sqlite(Path(str(self._url.database)).absolute())
             return
+        # Readers have connections of their own: a page that many look at does not keep the writer waiting.
+        self._writer = self._postgres(WRITE_SECONDS, WRITERS, lock_timeout=f"{LOCK_SECONDS}s")
+        self._reader = self._reader or self._postgres(READ_SECONDS, READERS, default_transaction_read_only="on")
+
+    def _postgres(self, seconds: float, connections: int, **settings: str) -> AsyncEngine:
         query = dict(self._url.query)
         arguments: dict[str, Any] = {
             "timeout": CONNECT_SECONDS,
-            "command_timeout": WRITE_SECONDS,
-            "server_settings": {"application_name": "warmcron", "jit": "off"},
+            "command_timeout": seconds,
+            "server_settings": {"application_name": "warmcron", "jit": "off", **settings},
         }
-        if mode := query.pop("sslmode", None):
-            arguments["ssl"] = mode
-        self._writer = self._reader = create_async_engine(
+        if tls := address.tls(str(query.pop("sslmode", "")), str(query.pop("sslrootcert", ""))):
+            arguments["ssl"] = tls
+        return create_async_engine(
             self._url.set(query=query),
             connect_args=arguments,
-            pool_size=READERS + 1,
+            pool_size=connections,
             max_overflow=0,
             pool_timeout=READ_SECONDS,
             pool_pre_ping=True,
@@ -160,10 +184,17 @@ class Database:
             self._url.set(database=str(path)), poolclass=AsyncAdaptedQueuePool, pool_size=1, max_overflow=0
         )
         # WAL with NORMAL: a killed process loses nothing that was committed, a power cut at most the last moments.
-        settings = ["journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000", "journal_size_limit=67108864"]
+        settings = [
+            "journal_mode=WAL",
+            "synchronous=NORMAL",
+            f"busy_timeout={BUSY_MILLISECONDS}",
+            "journal_size_limit=67108864",
+        ]
         if self._pages:
             settings.append(f"max_page_count={self._pages}")
         _on_connect(self._writer, *(f"PRAGMA {setting}" for setting in settings))
+        if self._reader is not None:
+            return
         self._reader = create_async_engine(
             f"sqlite+aiosqlite:///file:{quote(str(path))}?mode=ro&uri=true",
             poolclass=AsyncAdaptedQueuePool,
@@ -171,7 +202,9 @@ class Database:
             max_overflow=0,
             pool_timeout=READ_SECONDS,
         )
-        _on_connect(self._reader, "PRAGMA busy_timeout=5000", "PRAGMA query_only=ON", "PRAGMA cache_size=-32768")
+        _on_connect(
+            self._reader, f"PRAGMA busy_timeout={BUSY_MILLISECONDS}", "PRAGMA query_only=ON", "PRAGMA cache_size=-32768"
+        )
 
 
 def _opened(engine: AsyncEngine | None) -> AsyncEngine:
@@ -201,7 +234,13 @@ async def _blamed(seconds: float) -> AsyncIterator[None]:
         # The first line: what follows repeats the statement and its values, which are the users'.
         message = str(getattr(error, "orig", None) or error).splitlines()[0][:300]
         message = f"the history's database refused: {message or type(error).__name__}"
-        raise (RowError if _of_a_row(error) else HistoryError)(message) from error
+        raise _kind(error)(message) from error
+
+
+def _kind(error: Exception) -> type[HistoryError]:
+    if getattr(getattr(error, "orig", None), "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+        return FullError
+    return RowError if _of_a_row(error) else HistoryError
 
 
 def _of_a_row(error: Exception) -> bool:

@@ -4,6 +4,7 @@ Nothing in here is waited for by what schedules: while the database is away, the
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Final
@@ -12,7 +13,8 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from warmcron.errors import HistoryError
-from warmcron.history.database import Database, RowError, parse
+from warmcron.history.address import parse
+from warmcron.history.database import Database, FullError, RowError
 from warmcron.history.journal import Batch, Journal
 from warmcron.history.model import Reader
 from warmcron.history.reader import StoreReader
@@ -28,9 +30,14 @@ GROUP_SECONDS: Final = 0.1
 HERD_SECONDS: Final = 2.0
 # Rows of each kind in one transaction: making them keeps the loop for about 5 ms.
 ROWS: Final = 500
+# A database that is too slow for so many in this time is given fewer.
+ROWS_LEAST: Final = 20
+ROWS_SECONDS: Final = 1.0
 PAUSE_MAX: Final = 5.0
 PURGE_SECONDS: Final = 60.0
 PURGE_PAUSE: Final = 0.1
+# PostgreSQL and SQLite look after their figures by themselves; this is for those who forbid it.
+OPTIMIZE_SECONDS: Final = 3600.0
 
 
 class Figures:
@@ -80,7 +87,8 @@ class History:
     ) -> None:
         self._database = Database(parse(url), megabytes=limits.megabytes)
         self._leading, self._herd = leading, herd
-        self._some = asyncio.Event()
+        self._some, self._refusing = asyncio.Event(), asyncio.Event()
+        self._rows, self._down, self._full = ROWS, False, False
         self._one_by_one = 0  # how many writes more take a single row of each kind
         self._figures = Figures(registry)
         self._store = Store(self._database)
@@ -140,24 +148,30 @@ class History:
             await asyncio.sleep(max(pause, GROUP_SECONDS))
             await self._herd_passed()
             try:
+                if pause:
+                    await self._database.reopen()
                 while len(self.journal):
                     await self._write_some()
             except HistoryError as error:
-                if not pause:
-                    log.warning(
-                        "history not written, it is kept for later", error=str(error), records=len(self.journal)
-                    )
+                self._failed(error)
                 pause = min(max(pause * 2, 0.2), PAUSE_MAX)
-                self._figures.up.set(0)
-                self._some.set()
                 continue
             if pause:
                 log.info("history is written again")
-            pause = 0.0
+            pause, self._down, self._full = 0.0, False, False
             self._figures.up.set(1)
 
+    def _failed(self, error: HistoryError) -> None:
+        self._figures.up.set(0)
+        if not self._down:
+            log.warning("history not written, it is kept for later", error=str(error), records=len(self.journal))
+        self._down, self._full = True, isinstance(error, FullError)
+        self._rows = max(self._rows // 4, ROWS_LEAST)
+        self._refusing.set()  # it may be full, and purging what there is to do
+        self._some.set()
+
     async def _write_some(self) -> None:
-        batch = self.journal.take(1 if self._one_by_one else ROWS)
+        batch = self.journal.take(1 if self._one_by_one else self._rows)
         began = time.monotonic()
         try:
             await self._store.write(batch)
@@ -168,7 +182,10 @@ class History:
             self.journal.give_back(batch)
             raise
         self._one_by_one = max(self._one_by_one - 1, 0)
-        self._figures.seconds.observe(time.monotonic() - began)
+        took = time.monotonic() - began
+        fitting = self._rows * min(2.0, ROWS_SECONDS / max(took, 0.001))
+        self._rows = min(max(int(fitting), ROWS_LEAST), ROWS)
+        self._figures.seconds.observe(took)
         self._figures.written.inc(len(batch))
 
     def _refused(self, batch: Batch, error: RowError) -> None:
@@ -187,16 +204,27 @@ class History:
             await asyncio.sleep(GROUP_SECONDS)
 
     async def _purge(self) -> None:
+        optimized = time.monotonic()
         while True:
-            await asyncio.sleep(PURGE_SECONDS)
+            await self._purge_due()
             if not self._leading():
                 continue
             try:
                 if self._strays and (found := await self._strays.look(time.time())):
                     log.warning("runs had ended unwritten", count=found)
-                bounds = await self._retention.bounds(time.time())
+                bounds = await self._retention.bounds(time.time(), full=self._full)
                 while await self._retention.step(bounds):  # noqa: ASYNC110 - others get their turn
                     await asyncio.sleep(PURGE_PAUSE)
-                await self._retention.optimize()
+                if time.monotonic() - optimized > OPTIMIZE_SECONDS:
+                    optimized = time.monotonic()
+                    await self._retention.optimize()
             except HistoryError as error:
-                log.warning("history not purged", error=str(error))
+                if not self._down:  # else it has been said
+                    log.warning("history not purged", error=str(error))
+
+    async def _purge_due(self) -> None:
+        """A minute passes, or less where the database refuses rows: it may be full."""
+        await asyncio.sleep(PAUSE_MAX)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._refusing.wait(), PURGE_SECONDS - PAUSE_MAX)
+        self._refusing.clear()

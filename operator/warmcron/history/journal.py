@@ -9,6 +9,7 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
 
 from prometheus_client import Counter
@@ -43,6 +44,8 @@ class Batch:
     attempts: dict[tuple[str, int, str], AttemptRow] = field(default_factory=dict)
     lines: list[tuple[float, LogRow]] = field(default_factory=list)
     weights: dict[str, int] = field(default_factory=dict)  # bytes that workers said of a run, by its id
+    # What its runs were made of: a batch that comes back is that again, as small as it was.
+    notes: dict[str, rows.Note | RunRow] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.runs) + len(self.attempts) + len(self.lines)
@@ -185,11 +188,12 @@ class Journal:
     def take(self, limit: int) -> Batch:
         """At most `limit` rows of each kind, the oldest first; they are the caller's until given back."""
         batch = Batch()
-        for key in list(self._runs)[:limit] if len(self._runs) > limit else list(self._runs):
-            batch.runs[key] = rows.run_row(self._runs.pop(key))
+        for key in list(islice(self._runs, limit)):
+            batch.notes[key] = note = self._runs.pop(key)
+            batch.runs[key] = rows.run_row(note)
             if key not in self._said and (weight := self._weights.drop(key)):
                 batch.weights[key] = weight
-        for name in list(self._attempts)[:limit]:
+        for name in list(islice(self._attempts, limit)):
             batch.attempts[name] = rows.attempt_row(self._attempts.pop(name))
         while self._lines and len(batch.lines) < limit:
             batch.lines.append(self._lines.popleft())
@@ -199,14 +203,14 @@ class Journal:
 
     def give_back(self, batch: Batch) -> None:
         """A batch that could not be written waits again; what has changed since then wins."""
-        for key, run in batch.runs.items():
+        for key, note in batch.notes.items():
             if key not in self._runs:
                 self._weights.add(key, batch.weights.get(key, 0))
-                self._put_run(key, run)
+                self._put_run(key, note)
                 self._lighten(key)
         for name, attempt in batch.attempts.items():
-            if name not in self._attempts and not self._full(self._attempts, MOST_ATTEMPTS, "attempt"):
-                self._attempts[name] = attempt
+            if name not in self._attempts:
+                self._put_attempt(attempt)
         for entry in reversed(batch.lines):
             if self._text.add(entry[1].run_id, _cost(entry[1])):
                 self._lines.appendleft(entry)
@@ -214,14 +218,19 @@ class Journal:
                 self._dropped.labels("line").inc()
 
     def _put_run(self, run_id: str, note: rows.Note | RunRow) -> None:
-        if run_id not in self._runs and self._full(self._runs, MOST_RUNS, "run"):
+        if run_id not in self._runs and len(self._runs) >= MOST_RUNS:
+            # A run that goes on will be put again: what is lost is only lost with its end.
+            if isinstance(note, RunRow) or note.finished is not None:
+                self._dropped.labels("run").inc()
             return
         self._runs[run_id] = note
         self._wake()
 
-    def _put_attempt(self, attempt: Attempt) -> None:
-        key = attempt.key
-        if key not in self._attempts and self._full(self._attempts, MOST_ATTEMPTS, "attempt"):
+    def _put_attempt(self, attempt: Attempt | AttemptRow) -> None:
+        key = (attempt.run_id, attempt.attempt, attempt.pod_uid)
+        if key not in self._attempts and len(self._attempts) >= MOST_ATTEMPTS:
+            if attempt.ended is not None:  # as a run
+                self._dropped.labels("attempt").inc()
             return
         self._attempts[key] = attempt
 
@@ -229,12 +238,6 @@ class Journal:
         """What was said of a run that is neither going on nor waiting is gone."""
         if run_id not in self._runs and run_id not in self._said:
             self._weights.drop(run_id)
-
-    def _full(self, waiting: dict[Any, Any], most: int, kind: str) -> bool:
-        if len(waiting) < most:
-            return False
-        self._dropped.labels(kind).inc()
-        return True
 
 
 def _cost(line: LogRow) -> int:

@@ -5,7 +5,7 @@ are run where one index cannot serve (two states, a search), and their rows are 
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -24,12 +24,14 @@ SHORT: Final = 3
 MOST_WORDS: Final = 10
 # A search looks at the newest so many lines that match.
 CANDIDATES: Final = 2000
-# So many of the newest lines are looked at one by one before PostgreSQL is asked for all: a word in a tenth of them.
+# So many of the newest lines are looked at one by one before all are asked for: a word in a tenth of them is found.
 NEWEST: Final = 20_000
 # So many tasks that have the text in their name are looked up one by one; more are found by reading on.
 FEW_NAMES: Final = 20
-# Of a task's name in a million runs and of a state, the planner of SQLite cannot know which is rare: we say it.
-LEADING: Final = ("task", "states", "trigger", "namespaces")
+# So many passes over an index, a page each, are quicker than one over all runs that finds few or none.
+PASSES: Final = 20
+# Nearly every run has this trigger: it leads nowhere, and its index leaves it out.
+SCHEDULE: Final = "Schedule"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,30 +65,18 @@ def pages(wanted: RunFilter, after: Position | None, *, limit: int, sqlite: bool
     """The statements whose merged rows are the page; `text` is not looked at."""
     if wanted.pod:
         return [_of_pod(wanted, after, limit, sqlite=sqlite)]
-    lead = _lead(wanted)
-    values: Sequence[str] = ()
-    match lead:
-        case "uids":
-            values = wanted.uids or ()
-        case "task":
-            values = (wanted.task,)
-        case "states":
-            values = wanted.states
-        case "trigger":
-            values = (wanted.trigger,)
-        case "namespaces":
-            values = wanted.namespaces or ()
-    column = {
-        "uids": "task_uid",
-        "task": "task",
-        "states": "state",
-        "trigger": "trigger",
-        "namespaces": "namespace",
-    }.get(lead, "")
-    rest = [*_conditions(wanted, without=lead, sqlite=sqlite), *_times(wanted, RUNS), *_after(after, RUNS)]
-    if not column:
-        return [_newest(sa.select(RUNS).where(*rest), RUNS, limit)]
-    return [_newest(sa.select(RUNS).where(RUNS.c[column] == value, *rest), RUNS, limit) for value in values]
+    if wanted.uids == ():
+        return []
+    leads = _leads(wanted)
+    led = leads[0].keys() if leads else ()
+    rest = [*_conditions(wanted, without=led, sqlite=sqlite), *_times(wanted, RUNS), *_after(after, RUNS)]
+    found = []
+    for lead in leads or [{}]:
+        first = [RUNS.c[column] == value for column, value in lead.items()]
+        if "trigger" in lead:  # else neither database sees that its index, which leaves these out, will do
+            first.append(RUNS.c.trigger != sa.literal_column(f"'{SCHEDULE}'"))
+        found.append(_newest(sa.select(RUNS).where(*first, *rest), RUNS, limit))
+    return found
 
 
 def of_names(
@@ -105,7 +95,7 @@ def by_id(wanted: RunFilter, after: Position | None, ids: Iterable[str], *, sqli
     pod = [sa.exists().where(ATTEMPTS.c.run_id == RUNS.c.run_id, ATTEMPTS.c.pod_name == wanted.pod)]
     return sa.select(RUNS.c.scheduled, RUNS.c.run_id).where(
         RUNS.c.run_id.in_(list(ids)),
-        *_conditions(wanted, without="", sqlite=sqlite),
+        *_conditions(wanted, sqlite=sqlite),
         *_times(wanted, RUNS),
         *_after(after, RUNS),
         *(pod if wanted.pod else ()),
@@ -148,8 +138,10 @@ def searches(wanted: RunFilter, *, sqlite: bool) -> list[Select]:
     if not sqlite:
         return _in_postgres(" & ".join(sought) + (":*" if open_end else ""), first)
     whole = " AND ".join(f'"{word}"' for word in sought)
-    # Beginnings of words only where whole words are not common: all lines of a common beginning are read.
-    return [_in_sqlite(phrase, first) for phrase in ([whole, f"{whole}*"] if open_end else [whole])]
+    if not open_end:
+        return [_in_sqlite(whole, first)]
+    # All lines of a beginning are read, so the newest are looked at one by one before: if it is common, that will do.
+    return [_in_sqlite(whole, first), _begun_in_sqlite(sought[0], first), _in_sqlite(f"{whole}*", first)]
 
 
 def _in_sqlite(phrase: str, first: int) -> Select:
@@ -161,6 +153,13 @@ def _in_sqlite(phrase: str, first: int) -> Select:
         .subquery()
     )
     return sa.select(LINES.c.run_id).join(matching, matching.c.rowid == LINES.c.id)
+
+
+def _begun_in_sqlite(word: str, first: int) -> Select:
+    newest = sa.select(LINES).where(LINES.c.id >= first).order_by(LINES.c.id.desc()).limit(NEWEST).subquery("newest")
+    # A word is of letters and digits: nothing in it is a wildcard.
+    begins = sa.func.lower(" " + newest.c.text).op("GLOB")(f"*[^a-z0-9]{word}*")
+    return sa.select(newest.c.run_id).where(begins).order_by(newest.c.id.desc()).limit(CANDIDATES)
 
 
 def _in_postgres(query: str, first: int) -> list[Select]:
@@ -202,30 +201,38 @@ def counts(namespaces: tuple[str, ...] | None, since: float) -> Select:
     return found if namespaces is None else found.where(RUNS.c.namespace.in_(namespaces))
 
 
-def _lead(wanted: RunFilter) -> str:
-    """The filter whose index is walked."""
-    if wanted.uids is not None and len(wanted.uids) <= FEW_NAMES:
-        return "uids"  # no others can match, so none at all is an answer as well
-    for name in LEADING:
-        value = getattr(wanted, name)
-        # Nearly every run is scheduled, and one pass by time serves many namespaces better than many passes.
-        if not value or (name == "trigger" and value == "Schedule") or (name == "namespaces" and len(value) > 1):
-            continue
-        return name
-    return ""
+def _leads(wanted: RunFilter) -> list[dict[str, str]]:
+    """What the walked index begins with, a pass for each; empty for all runs by time.
+
+    Of a task's name in a million runs and of a state, the planner of SQLite cannot know which is rare: we say it.
+    """
+    namespaces, states = wanted.namespaces or (), wanted.states
+    if wanted.uids is not None and len(wanted.uids) <= PASSES:  # none at all is an answer as well
+        return [{"task_uid": uid} for uid in wanted.uids]
+    if wanted.task:
+        return [{"task": wanted.task}]
+    if 0 < len(namespaces) * len(states) <= PASSES:
+        return [{"namespace": namespace, "state": state} for namespace in namespaces for state in states]
+    if wanted.trigger and wanted.trigger != SCHEDULE:
+        return [{"trigger": wanted.trigger}]
+    if states:
+        return [{"state": state} for state in states]
+    if len(namespaces) <= PASSES:
+        return [{"namespace": namespace} for namespace in namespaces]
+    return []
 
 
-def _conditions(wanted: RunFilter, *, without: str, sqlite: bool) -> list[Where]:
+def _conditions(wanted: RunFilter, *, without: Collection[str] = (), sqlite: bool) -> list[Where]:
     found: list[Where] = []
-    if wanted.namespaces is not None and without != "namespaces":
+    if wanted.namespaces is not None and "namespace" not in without:
         found.append(_plain(RUNS.c.namespace, sqlite=sqlite).in_(wanted.namespaces))
-    if wanted.uids is not None and without != "uids":
+    if wanted.uids is not None and "task_uid" not in without:
         found.append(_plain(RUNS.c.task_uid, sqlite=sqlite).in_(wanted.uids))
-    if wanted.task and without != "task":
+    if wanted.task and "task" not in without:
         found.append(_plain(RUNS.c.task, sqlite=sqlite) == wanted.task)
-    if wanted.states and without != "states":
+    if wanted.states and "state" not in without:
         found.append(_plain(RUNS.c.state, sqlite=sqlite).in_(wanted.states))
-    if wanted.trigger and without != "trigger":
+    if wanted.trigger and "trigger" not in without:
         found.append(_plain(RUNS.c.trigger, sqlite=sqlite) == wanted.trigger)
     return found
 
@@ -261,7 +268,7 @@ def _of_pod(wanted: RunFilter, after: Position | None, limit: int, *, sqlite: bo
         .join(ATTEMPTS, ATTEMPTS.c.run_id == RUNS.c.run_id)
         .where(
             ATTEMPTS.c.pod_name == wanted.pod,
-            *_conditions(wanted, without="", sqlite=sqlite),
+            *_conditions(wanted, sqlite=sqlite),
             *_times(wanted, ATTEMPTS),
             *_after(after, ATTEMPTS),
         )

@@ -87,6 +87,10 @@ class StoreReader:
         self._counts[key] = (now, found)
         return found
 
+    def forget_counts(self) -> None:
+        """The next counts are counted anew."""
+        self._counts.clear()
+
     async def _page(
         self, connection: AsyncConnection, wanted: RunFilter, after: Position | None, limit: int
     ) -> tuple[list[RunRow], bool]:

@@ -45,10 +45,10 @@ class Retention:
     def __init__(self, database: Database, limits: Limits) -> None:
         self._database, self._limits = database, limits
 
-    async def bounds(self, now: float) -> Bounds:
-        """Up to where everything goes."""
+    async def bounds(self, now: float, *, full: bool = False) -> Bounds:
+        """Up to where everything goes; `full` is what the database has said of itself."""
         limits = self._limits
-        crowded = await self._database.filled() > CROWDED
+        crowded = full or await self._database.filled() > CROWDED
         async with self._database.read() as connection:
             line = await _nth(connection, sa.select(LINES.c.id).order_by(LINES.c.id.desc()), limits.lines)
             run = await _nth(connection, sa.select(RUNS.c.scheduled).order_by(RUNS.c.scheduled.desc()), limits.runs)

@@ -44,15 +44,13 @@ class Store:
 
     async def _write(self, connection: AsyncConnection, batch: Batch, names: Iterable[tuple[str, str]]) -> None:
         if batch.runs:
-            await connection.execute(self._run_upsert, [_run(run) for run in batch.runs.values()])
+            await connection.execute(self._run_upsert, [run_values(run) for run in batch.runs.values()])
         if batch.attempts:
-            await connection.execute(self._attempt_upsert, [_attempt(row) for row in batch.attempts.values()])
-        lines = [(arrived, line, line.text) for arrived, line in batch.lines]
-        lines += [
-            (run.finished or run.scheduled, _outcome(run), _words(run)) for run in batch.runs.values() if _told(run)
-        ]
+            await connection.execute(self._attempt_upsert, [attempt_values(row) for row in batch.attempts.values()])
+        told = [outcome(run) for run in batch.runs.values()]
+        lines = batch.lines + [(line.time, line) for line in told if line is not None]
         if lines:
-            numbered = [_line(await self._next_id(connection, arrived), line, text) for arrived, line, text in lines]
+            numbered = [line_values(await self._next_id(connection, arrived), line) for arrived, line in lines]
             kept = self._insert(LINES).on_conflict_do_nothing(index_elements=["run_id", "seq"])
             await connection.execute(kept, numbered)
         if names:
@@ -89,19 +87,22 @@ class Store:
         return insert.on_conflict_do_update(index_elements=["run_id", "attempt", "pod_uid"], set_=changes)
 
 
-def _run(run: RunRow) -> Json:
+def run_values(run: RunRow) -> Json:
+    """A run as its table has it."""
     found = {name: getattr(run, name) for name in RUNS.columns.keys()}  # noqa: SIM118 - a collection of columns
     found["result"], found["error"] = _json(run.result), _json(run.error)
     return found
 
 
-def _attempt(row: AttemptRow) -> Json:
+def attempt_values(row: AttemptRow) -> Json:
+    """An attempt as its table has it."""
     found = {name: getattr(row, name) for name in ATTEMPTS.columns.keys()}  # noqa: SIM118 - as above
     found["filtered"], found["error"] = json.dumps(row.filtered), _json(row.error)
     return found
 
 
-def _line(number: int, line: LogRow, text: str) -> Json:
+def line_values(number: int, line: LogRow) -> Json:
+    """A line as its table has it, under its number."""
     return {
         "id": number,
         "run_id": line.run_id,
@@ -110,29 +111,24 @@ def _line(number: int, line: LogRow, text: str) -> Json:
         "time": line.time,
         "stream": line.stream,
         "level": line.level,
-        "text": text,
+        "text": line.text,
     }
 
 
-def _told(run: RunRow) -> bool:
-    return run.state in TOLD and bool(run.reason or run.error)
-
-
-def _outcome(run: RunRow) -> LogRow:
+def outcome(run: RunRow) -> LogRow | None:
+    """Line 0, which says how a run has ended; None where there is nothing to say."""
+    if run.state not in TOLD or not (run.reason or run.error):
+        return None
+    error = run.error or {}
+    parts = (run.state, run.reason, str(error.get("type", "")), str(error.get("message", "")))
     return LogRow(
         run_id=run.run_id,
         attempt=run.attempts,
         seq=0,
         time=run.finished or run.scheduled,
         stream=OUTCOME,
-        text="",
+        text=" ".join(part for part in parts if part),
     )
-
-
-def _words(run: RunRow) -> str:
-    error = run.error or {}
-    parts = (run.state, run.reason, str(error.get("type", "")), str(error.get("message", "")))
-    return " ".join(part for part in parts if part)
 
 
 def _json(value: Any) -> str | None:

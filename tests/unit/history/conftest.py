@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from fakes.postgres import Postgres, postgres
-from warmcron.history.database import Database, parse
+from warmcron.history.address import parse
+from warmcron.history.database import Database
 from warmcron.history.reader import StoreReader
 from warmcron.history.store import Store
 

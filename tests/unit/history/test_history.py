@@ -2,57 +2,20 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from prometheus_client import CollectorRegistry
 
-from fakes.postgres import Postgres
 from unit.history.builders import NOW, batch, line, run, run_id
+from unit.history.service import running, until, url_of
 from warmcron.errors import ConfigError, HistoryError
-from warmcron.history.database import Database, parse
+from warmcron.history.address import parse
+from warmcron.history.database import Database
 from warmcron.history.history import History
 from warmcron.history.model import RunFilter
 from warmcron.history.reader import StoreReader
 from warmcron.history.retention import Limits, Retention
 from warmcron.history.store import Store
-
-LIMITS = Limits(seconds=1e9, runs=10_000, line_seconds=1e9, lines=10_000)
-
-
-@asynccontextmanager
-async def running(url: str) -> AsyncIterator[History]:
-    history = History(
-        url=url,
-        limits=LIMITS,
-        epoch=lambda: 1,
-        leading=lambda: True,
-        herd=lambda: False,
-        registry=CollectorRegistry(),
-    )
-    work = asyncio.create_task(history.run())
-    try:
-        yield history
-    finally:
-        work.cancel()
-        await asyncio.gather(work, return_exceptions=True)
-        await history.close(5)
-
-
-def url_of(kind: str, folder: Path, request: pytest.FixtureRequest) -> str:
-    if kind == "sqlite":
-        return f"sqlite:///{folder}/h.db"
-    server: Postgres = request.getfixturevalue("server")
-    server.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-    return server.url
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110 - nobody tells us
-            await asyncio.sleep(0.02)
 
 
 def put(history: History, *numbers: int) -> None:
@@ -86,25 +49,6 @@ async def test_what_is_put_in_is_found_soon_and_what_is_left_is_written_at_the_e
         await until_found(history, 4)
 
 
-async def test_a_server_that_dies_loses_nothing_and_is_written_to_again_when_it_is_back(server: Postgres) -> None:
-    server.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-    async with running(server.url) as history:
-        put(history, 1)
-        await until(lambda: not len(history.journal))
-        server.stop()
-        try:
-            put(history, 2, 3)
-            with pytest.raises(HistoryError):
-                await history.reader.run(run_id(1))
-            await until(lambda: not history._figures.up._value.get())
-            await until(lambda: len(history.journal) > 0)
-        finally:
-            server.start()
-        put(history, 4)
-        await until(lambda: not len(history.journal))
-        await until_found(history, 4)
-
-
 async def test_a_database_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
     folder = tmp_path / "later"
     folder.write_text("a file where the folder should be")
@@ -114,28 +58,6 @@ async def test_a_database_that_is_not_there_yet_is_waited_for(tmp_path: Path) ->
             await history.reader.run(run_id(1))
         folder.unlink()
         await until(lambda: not len(history.journal))
-
-
-async def test_a_full_database_keeps_what_it_has_and_takes_more_when_there_is_room(tmp_path: Path) -> None:
-    path = tmp_path / "h.db"
-    async with running(f"sqlite:///{path}") as history:
-        put(history, 1)
-        await until(lambda: not len(history.journal))
-        writer = history._database._writer
-        assert writer is not None
-        async with writer.connect() as connection:
-            pages = (await connection.exec_driver_sql("PRAGMA page_count")).scalar()
-            await connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
-        history.journal.lines([line("x" * 10_000, 1, index=number) for number in range(100)])
-        put(history, 2)
-        await until(lambda: not history._figures.up._value.get())
-        assert await found(history) == 1
-        async with writer.connect() as connection:
-            await connection.exec_driver_sql("PRAGMA max_page_count=1000000")
-        await until_found(history, 2)
-        async with asyncio.timeout(60):
-            while len(await history.reader.logs(run_id(1))) < 100:  # noqa: ASYNC110 - nobody tells us
-                await asyncio.sleep(0.02)
 
 
 @pytest.mark.parametrize(
