@@ -14,7 +14,6 @@ from benchmarks.notebook import Notebook
 from benchmarks.quick import faults
 from benchmarks.tasks import MINUTE
 
-
 DATABASES: Final = ("sqlite", "postgresql")
 
 
@@ -48,7 +47,9 @@ def _limits(text: str) -> list[str]:
 def _databases(text: str) -> list[str]:
     found = text.split(",")
     if not set(found) <= set(DATABASES):
-        raise argparse.ArgumentTypeError(f"{text!r} is neither sqlite nor postgresql, nor both with a comma between them")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither sqlite nor postgresql, nor both with a comma between them"
+        )
     return found
 
 

@@ -32,7 +32,8 @@ KINDS: Final = ("sqlite", "postgresql")
 SEED: Final = 3
 
 
-async def history(*, runs: int, tasks: int, intake: int, repeats: int, kinds: Sequence[str] = KINDS
+async def history(
+    *, runs: int, tasks: int, intake: int, repeats: int, kinds: Sequence[str] = KINDS
 ) -> AsyncIterator[tuple[str, Record]]:
     """Fills each database, adds `intake` runs as the service does, and asks every question `repeats` times."""
     told, asked = Past(runs=runs, tasks=tasks), {}

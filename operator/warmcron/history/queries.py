@@ -217,9 +217,7 @@ def _leads(wanted: RunFilter) -> list[dict[str, str]]:
         return [{"trigger": wanted.trigger}]
     if states:
         return [{"state": state} for state in states]
-    if len(namespaces) <= PASSES:
-        return [{"namespace": namespace} for namespace in namespaces]
-    return []
+    return [{"namespace": namespace} for namespace in namespaces] if len(namespaces) <= PASSES else []
 
 
 def _conditions(wanted: RunFilter, *, without: Collection[str] = (), sqlite: bool) -> list[Where]:

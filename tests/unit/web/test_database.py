@@ -8,7 +8,8 @@ import pytest
 from fakes.asgi import Browser
 from fakes.postgres import Postgres, postgres
 from fakes.web import FakeGuard, cluster
-from warmcron.history.database import Database, parse
+from warmcron.history.address import parse
+from warmcron.history.database import Database
 from warmcron.history.journal import Batch
 from warmcron.history.reader import StoreReader
 from warmcron.history.store import Store
