@@ -231,10 +231,8 @@ class FakeCluster:
             payload=self.payload,
             conditions=(
                 Condition(kind="Ready", status="True", reason="Scheduled", message="", since=NOW - 86_400 * 20),
-                Condition(kind="WorkersAvailable", status="True", reason="WorkersReady", message="", since=NOW - 7200),
-                Condition(
-                    kind="LastRunSucceeded", status="False", reason="Failed", message=row.message, since=NOW - 600
-                ),
+                Condition(kind="WorkersAvailable", since=NOW - 7200, **_available(row)),
+                Condition(kind="LastRunSucceeded", since=NOW - 600, **_succeeded(row)),
             ),
             counters={"succeeded": 1841, "failed": 23, "skipped": 6, "missed": 1},
             last_success=NOW - 900,
@@ -349,6 +347,18 @@ class FakeCluster:
     def add(self, row: TaskRow) -> TaskRow:
         self.rows[row.namespace, row.name] = row
         return row
+
+
+def _available(row: TaskRow) -> dict[str, str]:
+    if Flag.NO_WORKER in row.flags:
+        return {"status": "False", "reason": "NoReadyWorker", "message": row.message}
+    return {"status": "True", "reason": "WorkersReady", "message": ""}
+
+
+def _succeeded(row: TaskRow) -> dict[str, str]:
+    if Flag.FAILING in row.flags:
+        return {"status": "False", "reason": "Failed", "message": row.message}
+    return {"status": "True", "reason": "Succeeded", "message": ""}
 
 
 def cluster(tasks: int, *, clock: FakeClock | None = None, seed: int = 7) -> FakeCluster:

@@ -1,5 +1,6 @@
 """What an order is about: tasks or runs that were named, or every task that a search finds. It orders nothing."""
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from warmcron.web import catalog
 from warmcron.web.runs import is_run_id
 from warmcron.web.search import search, wanted
 from warmcron.web.site import Site, Visit
-from warmcron.web.sources import Order
+from warmcron.web.sources import Order, TaskRow
 
 NAMED_AT_ONCE = 200
 OF_RUNS = (Order.CANCEL, Order.RETRY)
@@ -36,23 +37,27 @@ class Selection:
 
     Attributes:
         searched: the search that found them, as a form sends it again; empty for what was named.
+        digest: of what a search found: the same only for the very same objects.
     """
 
     targets: tuple[Target, ...]
     searched: dict[str, str]
-
-    @property
-    def digest(self) -> str:
-        """Says which objects these are: the same only for the very same ones."""
-        return hashlib.sha256("\n".join(target.value for target in self.targets).encode()).hexdigest()[:32]
+    digest: str = ""
 
 
 async def selected(site: Site, visit: Visit, order: Order, asked: QueryParams) -> Selection:
     """The objects that a form means, of those that are there and may be seen."""
     if asked.get("every") and order not in OF_RUNS:
         rows = await catalog.every(await site.live.tasks(visit.scope), wanted(asked))
-        return Selection(tuple(Target(row.namespace, row.name) for row in rows), search(asked))
+        # In a thread: ten thousand names take 20 ms, and the event loop also sends runs to workers.
+        return await asyncio.to_thread(_found, rows, search(asked))
     return Selection(tuple(await _named(site, visit, order, asked.getlist("on"))), {})
+
+
+def _found(rows: Sequence[TaskRow], searched: dict[str, str]) -> Selection:
+    targets = tuple(Target(row.namespace, row.name) for row in rows)
+    digest = hashlib.sha256("\n".join(target.value for target in targets).encode()).hexdigest()[:32]
+    return Selection(targets, searched, digest)
 
 
 async def _named(site: Site, visit: Visit, order: Order, values: Sequence[str]) -> list[Target]:

@@ -93,6 +93,9 @@
   });
   settle();
 
+  // ---- a chart that is wider than a phone begins with its newest
+  document.querySelectorAll(".scroll:has(.durations)").forEach((chart) => (chart.scrollLeft = chart.scrollWidth));
+
   // ---- the live log stays at its end while somebody looks at its end
   const lines = $("#log-lines");
   if (lines) {
