@@ -32,6 +32,7 @@ class Visits:
     def __init__(self, browser: Browser, stack: ExitStack) -> None:
         self.faults: list[str] = []
         self.views: list[str] = []
+        self.away = False  # whether pages may say that a source does not answer, which the browser reports as a fault
         self._browser, self._stack = browser, stack
 
     def __call__(
@@ -65,8 +66,8 @@ class Visits:
 
     def _console(self, message: ConsoleMessage) -> None:
         """Errors and warnings; the browser says there what it refused by our policy."""
-        missing = "the server responded with a status of 40" in message.text
-        if message.type in ("error", "warning") and not missing:
+        meant = ("status of 40", "status of 503") if self.away else ("status of 40",)
+        if message.type in ("error", "warning") and not any(status in message.text for status in meant):
             self.faults.append(f"console: {message.text}")
 
     def _dialog(self, dialog: Dialog) -> None:

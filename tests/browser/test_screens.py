@@ -75,7 +75,7 @@ def test_axe_finds_nothing_in_an_open_dialog_and_in_chinese(visit: Visits) -> No
 def test_without_a_history_every_screen_says_so_and_shows_the_rest(visit: Visits, theme: str, width: int) -> None:
     source = cluster(10)
     run_id = next(iter(source.history.rows))
-    source.history.broken = "connection refused"
+    source.history.broken, visit.away = "connection refused", True
     page = visit(source, theme=theme, width=width)
     for path, shown in (
         ("/", "stock-sync"),
@@ -95,7 +95,7 @@ def test_without_a_history_every_screen_says_so_and_shows_the_rest(visit: Visits
 def test_a_page_that_had_no_answer_comes_by_itself_when_there_is_one(visit: Visits) -> None:
     source = cluster(10)
     run_id = next(run_id for run_id, row in source.history.rows.items() if row.error)
-    source.history.broken = "connection refused"
+    source.history.broken, visit.away = "connection refused", True
     page = visit(source)
     page.clock.install()
     page.goto(f"/runs/{run_id}")

@@ -74,7 +74,7 @@ def requests(draw: st.DrawFn) -> tuple[str, str, dict[str, str], bytes]:
 @example(("GET", "/tasks/%E4%BB%BB%E5%8A%A1/x?", {"hx-target": "main#main"}, b""))
 @example(("POST", "/login?", {"origin": "http://["}, b""))
 @example(("GET", "/static/%00?", {}, b""))
-@settings(max_examples=250, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=250, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_whatever_is_sent_is_answered_without_a_fault_and_without_foreign_markup(
     request: tuple[str, str, dict[str, str], bytes],
 ) -> None:
@@ -89,7 +89,7 @@ def test_whatever_is_sent_is_answered_without_a_fault_and_without_foreign_markup
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=20))
 @example("[")
 @example("evil.example:99999")
-@settings(max_examples=30, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_whatever_host_is_named_is_answered_without_a_fault(host: str) -> None:
     for path in ("/", "/login", "/tasks/ns/name"):
         reply = asyncio.run(Browser(dashboard(SOURCE), host=host).get(path))
