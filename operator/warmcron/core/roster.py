@@ -134,14 +134,12 @@ class Roster:
         """Something about a worker has changed; one that is not here is none of ours."""
         if self.members.get(worker.uid) is not worker:
             return
-        able = worker.ready and worker.address is not None
-        for apart, belongs in ((self.unready, not able), (self.silent, able and not worker.heard)):
-            if belongs:
-                self._leave(worker.uid)
-                apart[worker.uid] = worker
-            else:
-                apart.pop(worker.uid, None)
-        if not able or not worker.heard:
+        self.unready.pop(worker.uid, None)
+        self.silent.pop(worker.uid, None)
+        if not worker.ready or worker.address is None or not worker.heard:
+            self._leave(worker.uid)
+            able = worker.ready and worker.address is not None
+            (self.silent if able else self.unready)[worker.uid] = worker
             return
         crew = self._crews.get(worker.handlers)
         if crew is None:
