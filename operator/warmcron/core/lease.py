@@ -6,6 +6,11 @@ which workers use to refuse a leader of the past.
 """
 
 from dataclasses import dataclass
+from typing import Final
+
+# What a Lease claims that was released, so that it is free at once: the API has nothing less. One that was made anew
+# and that nobody has held yet claims more.
+RELEASED_SECONDS: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +20,7 @@ class Observed:
     Attributes:
         holder: identity of the leader; empty when released.
         renewed: `renewTime` as text; only compared for being different.
-        duration: seconds that the holder claims.
+        duration: seconds that the holder claims; of a Lease that nobody holds, how long nobody may take it.
         epoch: `leaseTransitions`.
         version: `resourceVersion`, for the compare-and-set.
     """
@@ -29,7 +34,7 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """There is no Lease: create it with us as holder and this epoch."""
+    """There is no Lease: make one that nobody holds, with this epoch and our duration."""
 
     epoch: int
 
@@ -83,7 +88,7 @@ class Election:
         self._retry = retry
         self._seen: Observed | None = None
         self._seen_at = 0.0
-        self._gone_since: float | None = None
+        self._gone = False
         self._valid_until = 0.0
         self._highest = 0
         self.epoch = 0
@@ -95,9 +100,9 @@ class Election:
     def observe(self, lease: Observed | None, now: float) -> None:
         """Takes in what was read. A lease that looks as before keeps the age that it has for us."""
         if lease is None:
-            self._gone_since = now if self._gone_since is None else self._gone_since
+            self._gone = True
             return
-        self._gone_since = None
+        self._gone = False
         changed = self._seen is None or (lease.holder, lease.renewed) != (
             self._seen.holder,
             self._seen.renewed,
@@ -117,10 +122,11 @@ class Election:
             first_epoch: where a Lease that was never held begins to count. It must grow with time: workers remember
                 the terms of a Lease that was deleted, and would refuse all that come after if they began at 1 again.
         """
-        if self._gone_since is not None:
-            # Somebody deleted it. Who held it may act on until its term runs out, so for as long nobody makes another.
-            left = self._gone_since + self.duration - now
-            return Create(max(first_epoch, self._highest + 1)) if left <= 0 else Watch(min(left, self._retry))
+        if self._gone:
+            # Somebody deleted it. Who held it may act on until its term runs out, so the one made in its place is taken
+            # only when it has been there for as long. We would not notice one that came and went between two looks:
+            # having seen none for a while says nothing of who may act.
+            return Create(max(first_epoch, self._highest + 1))
         seen = self._seen
         if seen is None:
             return Watch(0.0)
@@ -128,7 +134,7 @@ class Election:
         if seen.holder == self.identity:
             # Ours by name but not by this process's own write: a restart under the same name starts a new term.
             return Renew(seen.version) if self.epoch == seen.epoch else Acquire(following, seen.version)
-        if not seen.holder:
+        if not seen.holder and seen.duration <= RELEASED_SECONDS:
             return Acquire(following, seen.version)
         left = self._seen_at + seen.duration - now
         if left <= 0:
@@ -137,7 +143,7 @@ class Election:
 
     def wrote(self, lease: Observed, *, asked_at: float) -> None:
         """Our write was confirmed. The term counts from when the request left, not from its answer."""
-        self._seen, self._seen_at, self._gone_since = lease, asked_at, None
+        self._seen, self._seen_at, self._gone = lease, asked_at, False
         self._highest = max(self._highest, lease.epoch)
         self.epoch = lease.epoch
         self._valid_until = asked_at + self.duration

@@ -118,7 +118,9 @@ class Elector:
         try:
             match step:
                 case lease.Create(epoch):
-                    seen = await self._create(epoch)
+                    made = await self._create(epoch)
+                    self._election.observe(made, clock())  # it is nobody's yet
+                    return self._interval
                 case lease.Acquire(epoch, version):
                     seen = await self._write(self._election.identity, version, epoch=epoch)
                 case lease.Renew(version):
@@ -162,7 +164,8 @@ class Elector:
             self._on_follow()
 
     async def _create(self, epoch: int) -> lease.Observed:
-        body = self._body(self._election.identity, epoch=epoch)
+        body = self._body("", epoch=epoch)
+        body["spec"]["leaseDurationSeconds"] = max(math.ceil(self._election.duration), lease.RELEASED_SECONDS + 1)
         return self._observed(await self._client.post(self._path, body))
 
     async def _write(self, holder: str, version: str, *, epoch: int) -> lease.Observed:
@@ -183,7 +186,7 @@ class Elector:
                 "holderIdentity": holder,
                 # Whole seconds, and never fewer than we ourselves go by: others would take over inside our term.
                 # A released lease keeps its term's number and is free at once.
-                "leaseDurationSeconds": math.ceil(self._election.duration) if holder else 1,
+                "leaseDurationSeconds": math.ceil(self._election.duration) if holder else lease.RELEASED_SECONDS,
                 "renewTime": times.text_micro(time.time()),
                 "leaseTransitions": epoch,
             },

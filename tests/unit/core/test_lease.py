@@ -2,7 +2,7 @@
 
 import pytest
 
-from warmcron.core.lease import Acquire, Create, Election, Observed, Renew, Step, Watch
+from warmcron.core.lease import RELEASED_SECONDS, Acquire, Create, Election, Observed, Renew, Step, Watch
 
 FIRST = 50_000_000
 
@@ -15,6 +15,10 @@ def held(holder: str, *, renewed: str = "t1", epoch: int = 7, version: str = "v1
     return Observed(holder, renewed, 4.0, epoch, version)
 
 
+def released(*, epoch: int) -> Observed:
+    return Observed("", "t1", RELEASED_SECONDS, epoch, "v1")
+
+
 def next_step(election: Election, now: float) -> Step:
     return election.step(now, first_epoch=FIRST)
 
@@ -23,15 +27,26 @@ def test_before_anything_was_seen_it_looks() -> None:
     assert next_step(candidate(), 100) == Watch(0.0)
 
 
-def test_a_lease_that_is_not_there_is_made_only_after_any_term_of_it_must_have_ended() -> None:
+def test_a_lease_that_is_not_there_is_made_at_once_and_taken_only_after_any_term_of_it_must_have_ended() -> None:
     election = candidate()
     election.observe(None, 100)
-    assert next_step(election, 100) == Watch(0.5)
-    election.observe(None, 103.9)
-    step = next_step(election, 103.9)
+    assert next_step(election, 100) == Create(FIRST)
+    election.observe(held("", epoch=FIRST), 100.5)  # ours or another's: nobody has it yet
+    assert next_step(election, 100.5) == Watch(0.5)
+    election.observe(held("", epoch=FIRST), 104.4)
+    step = next_step(election, 104.4)
     assert isinstance(step, Watch)
     assert step.seconds == pytest.approx(0.1)
-    assert next_step(election, 104) == Create(FIRST)
+    assert next_step(election, 104.5) == Acquire(FIRST + 1, "v1")
+
+
+def test_one_that_was_made_held_and_deleted_between_two_looks_is_waited_for_too() -> None:
+    election = candidate()
+    election.observe(None, 100)
+    # Another made one, took it at 104 and lost it to a deletion at 105; its term lasts to 108.
+    assert next_step(election, 105) == Create(FIRST)
+    election.observe(held("", epoch=FIRST), 105)
+    assert isinstance(next_step(election, 108.9), Watch)
 
 
 def test_a_lease_made_anew_counts_on_from_the_highest_term_that_was_seen() -> None:
@@ -43,13 +58,13 @@ def test_a_lease_made_anew_counts_on_from_the_highest_term_that_was_seen() -> No
 
 def test_a_lease_that_was_never_held_counts_from_the_clock() -> None:
     election = candidate()
-    election.observe(held("", epoch=0), 100)
+    election.observe(released(epoch=0), 100)
     assert next_step(election, 100) == Acquire(FIRST, "v1")
 
 
 def test_a_released_lease_is_taken_at_once_in_the_next_term() -> None:
     election = candidate()
-    election.observe(held(""), 100)
+    election.observe(released(epoch=7), 100)
     assert next_step(election, 100) == Acquire(8, "v1")
 
 
@@ -116,6 +131,7 @@ def test_a_leader_whose_lease_is_deleted_acts_no_longer_than_its_term() -> None:
     election.wrote(held("me", epoch=8), asked_at=100)
     election.observe(None, 101)
     assert election.leads(101)
-    assert next_step(election, 101) == Watch(0.5)
     assert not election.leads(103.5)
-    assert next_step(election, 105) == Create(FIRST)
+    assert next_step(election, 101) == Create(FIRST)
+    election.observe(held("", epoch=FIRST), 101)
+    assert not election.leads(101)

@@ -80,7 +80,7 @@ class Leases(RuleBasedStateMachine):
         election, now = self.elections[replica], self.clock(replica)
         match election.step(now, first_epoch=1000 + int(self.now)):
             case Create(epoch):
-                request = Request(replica, "", self.wanted(replica, epoch), now)
+                request = Request(replica, "", Observed("", "", DURATION, epoch, ""), now)
             case Acquire(epoch, version):
                 request = Request(replica, version, self.wanted(replica, epoch), now)
             case Renew(version):
@@ -96,7 +96,9 @@ class Leases(RuleBasedStateMachine):
         taken = self.server.take(request)
         if not answered:
             return
-        if taken:
+        if taken and not taken.holder:  # made, and nobody's yet
+            election.observe(taken, now)
+        elif taken:
             election.wrote(taken, asked_at=request.asked_at)
         else:
             election.lost()
