@@ -2,14 +2,18 @@
 
 import re
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from fakes.engine import START, World
 from warmcron.core import runs
 from warmcron.core.pool import Worker
 from warmcron.core.tasks import PoolKey
+from warmcron.notify.news import Desk
+from warmcron.notify.webhook import Webhook
 from warmcron.observe import Metrics
 from warmcron.workers.protocol import Report
 
@@ -31,6 +35,8 @@ WINDOWS = {
     ("engine/runner.py", "only its worker knows of"): f"{HERE}::test_a_crash_after_the_request_has_left",
     ("kube/statuses.py", "loses nothing"): LEADER_KILLED,
     ("kube/recorder.py", "leaves an intent without a request"): LEADER_KILLED,
+    ("kube/events.py", "loses one Event"): f"{HERE}::test_news_that_a_crash_took_are_in_the_status",
+    ("notify/webhook.py", "loses what waits"): f"{HERE}::test_news_that_a_crash_took_are_in_the_status",
     ("local/objects.py", "leaves the status from before"): (
         "tests/local/test_dev.py::test_a_run_that_a_crash_interrupted_is_finished_by_the_next_start"
     ),
@@ -237,3 +243,26 @@ async def test_lines_that_were_held_back_are_all_that_is_lost() -> None:
     assert len(metrics._lines) == 1
     assert w.status(uid)["recentRuns"][0]["outcome"] == "Succeeded"
     assert metrics.registry.get_sample_value("warmcron_runs_total", {"outcome": "Succeeded"}) == 1
+
+
+async def test_news_that_a_crash_took_are_in_the_status() -> None:
+    """The notification waits, as an Event does, and nobody is left to send it."""
+    webhook = Webhook(
+        url="http://127.0.0.1:9/",
+        key=b"k" * 32,
+        source="https://example.com/warmcron",
+        desk=Desk(failures=lambda _: 0, silence=60),
+        random=Random(1),
+        registry=CollectorRegistry(),
+    )
+    before = World(journal=webhook)
+    before.worker("pod-a")
+    uid = before.task(backoffLimit=0, created=START)
+    before.pass_time(10)
+    before.fail(before.sent()[0])
+    assert len(webhook._waiting) == 1
+    after = World(leading=False, now=before.clock.now() + 1)
+    after.task(written=before.status(uid), created=START)
+    after.lead()
+    assert after.status(uid)["recentRuns"][0]["outcome"] == "Failed"
+    assert after.condition(uid, "LastRunSucceeded") == ("False", "Failed", "boom")
