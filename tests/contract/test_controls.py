@@ -1,5 +1,6 @@
 """The table of controls names files and tests that exist, and the links of the security pages lead somewhere."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -8,6 +9,35 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "security" / "controls.md"
 ROWS = [line.split("|")[1:-1] for line in PAGE.read_text().splitlines() if re.match(r"\| (?!list)[A-Za-z]", line)]
+# What raises an AssertionError for a test that says nothing of it.
+JUDGES = {"raises", "until", "never"}
+QUESTIONS = [line.split("|")[1:-1] for line in PAGE.read_text().splitlines() if re.match(r"\| [0-9]", line)]
+
+
+def function(reference: str) -> ast.FunctionDef | ast.AsyncFunctionDef:
+    """The test of that name; a KeyError if there is none."""
+    file, _, name = reference.strip(" `").partition("::")
+    functions = ast.FunctionDef | ast.AsyncFunctionDef
+    found = {node.name: node for node in ast.parse((ROOT / file).read_text()).body if isinstance(node, functions)}
+    return found[name]
+
+
+def calls(found: ast.AST) -> list[ast.Call]:
+    return [node for node in ast.walk(found) if isinstance(node, ast.Call)]
+
+
+def test_each_of_the_fifteen_questions_has_a_test() -> None:
+    assert {int(row[0]) for row in QUESTIONS} == set(range(1, 16))
+
+
+@pytest.mark.parametrize("row", [*ROWS, *QUESTIONS], ids=lambda row: row[-1].partition("::")[2].strip(" `"))
+def test_each_test_that_is_named_can_fail_and_is_not_left_out(row: list[str]) -> None:
+    found = function(row[-1])
+    marks = [ast.unparse(mark) for mark in found.decorator_list]
+    assert not [mark for mark in marks if "skip" in mark or "xfail" in mark]
+    names = {getattr(node.func, "attr", getattr(node.func, "id", "")) for node in calls(found)}
+    asserts = any(isinstance(node, ast.Assert) for node in ast.walk(found))
+    assert asserts or names & JUDGES or any(name.startswith(("assert_", "check")) for name in names)
 
 
 def test_the_table_has_rows_for_each_list() -> None:

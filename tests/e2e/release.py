@@ -35,6 +35,8 @@ class Release:
         """Installs it into a namespace that allows nothing special, or brings it up to date."""
         self.cluster.make_namespace(self.namespace)
         flags = [*IMAGES, "--set", f"crds.enabled={str(crds).lower()}", *more]
+        if crds and self.helm == "helm4":  # a definition that kubectl has applied since is taken back from it
+            flags += ["--server-side=true", "--force-conflicts"]
         self._helm("upgrade", "--install", self.name, CHART, "--wait", "--timeout", "3m", *flags)
 
     def renew(self) -> None:
