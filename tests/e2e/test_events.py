@@ -1,12 +1,20 @@
 """What `kubectl describe` says of a task: one Event for each change of its state, and none for a run."""
 
+import time
 from collections.abc import Callable
 from functools import partial
+from typing import Final
 
 from e2e import ledger
-from e2e.cluster import until
+from e2e.cluster import GROUP, PLURAL, VERSION, Json, measured, until
+from e2e.release import Release
 from e2e.space import Space
-from e2e.tasks import Task
+from e2e.tasks import Task, manifest
+
+# More than may wait of one namespace.
+HERD: Final = 300
+# What docs/observability.md promises.
+BURST, RATE = 100, 10
 
 
 def said(task: Task) -> list[tuple[str, str, int]]:
@@ -67,3 +75,49 @@ def test_a_pool_without_workers_is_told_and_so_is_their_coming(make_space: Calla
     until("it says that somebody is", lambda: said(task) == expected)
     assert [row[:2] for row in described(here, task)] == [["Warning", "NoReadyWorker"], ["Normal", "WorkersReady"]]
     assert "warmcron.dev/pool=late" in task.events()[0]["message"]
+
+
+def test_a_herd_is_held_to_the_rate_and_its_statuses_do_not_wait_for_it(
+    make_space: Callable[[str], Space], operator: Release
+) -> None:
+    here = make_space("herd")
+    here.worker("only", pool="herd")
+    first = here.task("first", pool="herd")
+    until("its worker is known", lambda: available(first.read()) == "True")
+    here.apply(*(manifest(f"herd-{number:03}", pool="herd") for number in range(HERD)))
+
+    def know(status: str) -> bool:
+        found = here.cluster.get(f"/apis/{GROUP}/{VERSION}/namespaces/{here.name}/{PLURAL}")["items"]
+        return len(found) == HERD + 1 and all(available(task) == status for task in found)
+
+    until("every task has a worker", lambda: know("True"), seconds=120)
+    assert events_of(here) == [], "that all is well is no news"
+    dropped, began = counted(operator, "dropped"), time.time()
+    here.kubectl("delete", "pod", "only", "--grace-period=0", "--force")
+    until("every status says that nobody is there", lambda: know("False"), seconds=120)
+    written = time.time() - began
+    found = events_of(here)
+    assert len(found) <= BURST + RATE * (time.time() - began) + 1
+    measured(f"{HERD} tasks lose their worker: all statuses after {written:.1f} s, {len(found)} Events by then")
+    until("each was posted or counted", lambda: len(events_of(here)) + counted(operator, "dropped") - dropped >= HERD)
+    assert {one["reason"] for one in events_of(here)} == {"NoReadyWorker"}
+
+
+def available(task: Json) -> str:
+    """The status of WorkersAvailable."""
+    conditions = task.get("status", {}).get("conditions", [])
+    return next((str(one["status"]) for one in conditions if one["type"] == "WorkersAvailable"), "")
+
+
+def events_of(here: Space) -> list[Json]:
+    """The Events about the tasks of the herd."""
+    found: list[Json] = here.cluster.get(f"/api/v1/namespaces/{here.name}/events")["items"]
+    return [one for one in found if one["involvedObject"]["name"].startswith("herd-")]
+
+
+def counted(operator: Release, result: str) -> float:
+    """What the leader has counted of Events."""
+    path = f"/api/v1/namespaces/{operator.namespace}/pods/{operator.leader()}:8080/proxy/metrics"
+    text = operator.cluster.kubectl("get", "--raw", path)
+    (line,) = [line for line in text.splitlines() if line.startswith(f'warmcron_events_total{{result="{result}"}}')]
+    return float(line.split()[-1])
