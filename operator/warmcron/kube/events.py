@@ -67,9 +67,10 @@ class Poster:
         registry: CollectorRegistry,
         random: Random,
         pause: Callable[[float], Any] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client, self._find, self._leading, self._herd = client, find, leading, herd
-        self._reporter, self._random, self._pause = reporter, random, pause
+        self._reporter, self._random, self._pause, self._clock = reporter, random, pause, clock
         self._counted = Figures(registry).counted
         self._board = NoticeBoard()
         self._some = asyncio.Event()
@@ -80,7 +81,7 @@ class Poster:
         if task is None:
             return
         for notice in notices.news(task.history):
-            fate = self._board.put(task.ref, notice, at=time.time(), now=time.monotonic())
+            fate = self._board.put(task.ref, notice, at=time.time(), now=self._clock())
             if fate is Fate.WAITS:
                 self._some.set()
             else:
@@ -95,7 +96,7 @@ class Poster:
         while True:
             self._some.clear()
             await self._hold()
-            found = self._board.take(time.monotonic())
+            found = self._board.take(self._clock())
             if isinstance(found, Waiting):
                 self._counted.labels(await self._post(found)).inc()
             else:
@@ -107,9 +108,9 @@ class Poster:
 
     async def _hold(self) -> None:
         """Until it is ours to speak, and nothing more urgent is under way."""
-        end = time.monotonic() + HOLD_SECONDS
+        end = self._clock() + HOLD_SECONDS
         while len(self._board) and (  # noqa: ASYNC110 - neither has an event
-            not self._leading() or (self._herd() and time.monotonic() < end)
+            not self._leading() or (self._herd() and self._clock() < end)
         ):
             await asyncio.sleep(LOOK_SECONDS)
 

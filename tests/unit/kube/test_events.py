@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from fakes.engine import FakeGate, World
 from fakes.kube import FakeKube, until
 from warmcron.core.noticeboard import MOST_OF_ONE
-from warmcron.kube.events import LOOK_SECONDS, NAME_LIMIT, TRIES, Poster
+from warmcron.kube.events import HOLD_SECONDS, LOOK_SECONDS, NAME_LIMIT, TRIES, Poster
 
 PATH = "/api/v1/namespaces/ns/events"
 
@@ -23,6 +23,7 @@ class Bench:
     def __init__(self) -> None:
         self.world, self.kube, self.gate = World(), FakeKube(), FakeGate()
         self.herding = False
+        self.now = 1000.0
         self.pauses: list[float] = []
         self.registry = CollectorRegistry()
         client: Any = self.kube
@@ -35,6 +36,7 @@ class Bench:
             registry=self.registry,
             random=Random(1),
             pause=self._pause,
+            clock=lambda: self.now,
         )
 
     async def _pause(self, seconds: float) -> None:
@@ -160,6 +162,15 @@ async def test_a_herd_goes_first(bench: Bench) -> None:
         await asyncio.sleep(LOOK_SECONDS)
         assert bench.kube.calls == []
         bench.herding = False
+        await until(lambda: bench.counted("posted"))
+
+
+async def test_a_herd_without_an_end_is_waited_for_so_long(bench: Bench) -> None:
+    bench.herding = True
+    async with bench.running():
+        bench.invalid()
+        await asyncio.sleep(LOOK_SECONDS)
+        bench.now += HOLD_SECONDS
         await until(lambda: bench.counted("posted"))
 
 
