@@ -22,10 +22,11 @@ def said(task: Task) -> list[tuple[str, str, int]]:
     return [(one["type"], one["reason"], one["count"]) for one in task.events()]
 
 
-def described(here: Space, task: Task) -> list[list[str]]:
-    """The first words of the rows that `kubectl describe` shows: type, reason, age, from."""
+def described(here: Space, task: Task) -> list[tuple[str, str, str]]:
+    """The rows that `kubectl describe` shows: type, reason, from. In no order: it sorts by whole seconds."""
     _, _, below = here.kubectl("describe", "stask", task.name).partition("\nEvents:\n")
-    return [line.split()[:4] for line in below.splitlines()[2:] if line.strip()]
+    rows = [line.split() for line in below.splitlines()[2:] if line.strip()]
+    return sorted((row[0], row[1], row[3]) for row in rows)
 
 
 def run(task: Task, value: str) -> str:
@@ -40,10 +41,9 @@ def test_a_task_that_cannot_be_scheduled_says_so_and_says_when_it_can(shared: Sp
     task.edit(schedule="0 0 29 2 *")
     expected = [("Warning", "InvalidSchedule", 1), ("Normal", "Scheduled", 1)]
     until("it says that it is well", lambda: said(task) == expected)
-    rows = described(shared, task)
-    assert [(row[0], row[1], row[3]) for row in rows] == [
-        ("Warning", "InvalidSchedule", "warmcron"),
+    assert described(shared, task) == [
         ("Normal", "Scheduled", "warmcron"),
+        ("Warning", "InvalidSchedule", "warmcron"),
     ]
     (first, _) = task.events()
     assert "spec.schedule" in first["message"]
@@ -60,7 +60,7 @@ def test_a_task_that_fails_says_so_once_and_says_when_it_has_recovered(shared: S
     assert [run(task, value) for value in ("three", "four")] == ["Succeeded", "Succeeded"]
     until("it has recovered", lambda: ("Normal", "Recovered", 1) in said(task))
     assert said(task) == [("Warning", "Failing", 1), ("Normal", "Recovered", 1)]
-    assert [row[:2] for row in described(shared, task)] == [["Warning", "Failing"], ["Normal", "Recovered"]]
+    assert [row[:2] for row in described(shared, task)] == [("Normal", "Recovered"), ("Warning", "Failing")]
     (failing, _) = task.events()
     assert "attempt 1 was told to fail" in failing["message"]
     assert all("hunter2" not in one["message"] for one in task.events())
@@ -73,7 +73,7 @@ def test_a_pool_without_workers_is_told_and_so_is_their_coming(make_space: Calla
     here.worker("late", pool="late")
     expected = [("Warning", "NoReadyWorker", 1), ("Normal", "WorkersReady", 1)]
     until("it says that somebody is", lambda: said(task) == expected)
-    assert [row[:2] for row in described(here, task)] == [["Warning", "NoReadyWorker"], ["Normal", "WorkersReady"]]
+    assert [row[:2] for row in described(here, task)] == [("Normal", "WorkersReady"), ("Warning", "NoReadyWorker")]
     assert "warmcron.dev/pool=late" in task.events()[0]["message"]
 
 
