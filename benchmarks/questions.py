@@ -21,6 +21,7 @@ def runs(**parts: Callable[[Past, Random], Any]) -> Ask:
 
     async def ask(reader: StoreReader, past: Past, random: Random) -> int:
         drawn = {name: draw(past, random) for name, draw in parts.items()}
+        drawn |= drawn.pop("together", {})  # parts that are of one task
         cursor = drawn.pop("cursor", "")
         return len((await reader.runs(RunFilter(**drawn), limit=PAGE, cursor=cursor)).rows)
 
@@ -37,6 +38,11 @@ def _namespaces(count: int) -> Callable[[Past, Random], tuple[str, ...]]:
 
 def _task(past: Past, random: Random) -> str:
     return past.name(random.randrange(past.tasks))
+
+
+def _task_in_its_namespace(past: Past, random: Random) -> dict[str, Any]:
+    task = random.randrange(past.tasks)
+    return {"task": past.name(task), "namespaces": (past.namespace(task),)}
 
 
 def _pod(past: Past, random: Random) -> str:
@@ -80,7 +86,7 @@ failed, manual = _always(("Failed",)), _always("Manual")
 
 QUESTIONS: Final[dict[str, Ask]] = {
     "the newest": runs(),
-    "a task in its namespace": runs(task=_task, namespaces=one),
+    "a task in its namespace": runs(together=_task_in_its_namespace),
     "a task": runs(task=_task),
     "a namespace": runs(namespaces=one),
     "two namespaces": runs(namespaces=_namespaces(2)),

@@ -16,6 +16,7 @@ from warmcron.history.schema import ATTEMPTS, LINES, NAMES, RUNS, WORDS
 
 Select = sa.Select[Any]
 Where = sa.ColumnElement[bool]
+Span = tuple[int, int]
 
 RUN_ID: Final = re.compile(r"[0-9a-f-]{8,36}")
 WORD: Final = re.compile(r"[^\W_]+")
@@ -26,6 +27,10 @@ MOST_WORDS: Final = 10
 CANDIDATES: Final = 2000
 # So many of the newest lines are looked at one by one before all are asked for: a word in a tenth of them is found.
 NEWEST: Final = 20_000
+# Where a range or a page ends, lines are looked at that came up to so long after it: runs take their time.
+LATE_SECONDS: Final = 3600
+MICRO: Final = 1_000_000
+NO_END: Final = 2**62
 # So many tasks that have the text in their name are looked up one by one; more are found by reading on.
 FEW_NAMES: Final = 20
 # So many passes over an index, a page each, are quicker than one over all runs that finds few or none.
@@ -124,7 +129,7 @@ def contains(column: sa.ColumnElement[str], text: str) -> Where:
     return column.icontains(text.strip(), autoescape=True)
 
 
-def searches(wanted: RunFilter, *, sqlite: bool) -> list[Select]:
+def searches(wanted: RunFilter, after: Position | None, *, sqlite: bool) -> list[Select]:
     """Runs of the newest lines that have the words: ask one after the other, until one gives all `CANDIDATES`.
 
     Every word is one of the line's; a single word may also be the beginning of one.
@@ -133,21 +138,27 @@ def searches(wanted: RunFilter, *, sqlite: bool) -> list[Select]:
     if not sought:
         return []
     open_end = len(sought) == 1 and len(sought[0]) >= SHORT
-    # A line arrives after its run was scheduled, so the beginning of the range holds for lines, too.
-    first = int((wanted.since or 0.0) * 1_000_000)
+    span = _span(wanted, after)
     if not sqlite:
-        return _in_postgres(" & ".join(sought) + (":*" if open_end else ""), first)
+        return _in_postgres(" & ".join(sought) + (":*" if open_end else ""), span)
     whole = " AND ".join(f'"{word}"' for word in sought)
     if not open_end:
-        return [_in_sqlite(whole, first)]
+        return [_in_sqlite(whole, span)]
     # All lines of a beginning are read, so the newest are looked at one by one before: if it is common, that will do.
-    return [_in_sqlite(whole, first), _begun_in_sqlite(sought[0], first), _in_sqlite(f"{whole}*", first)]
+    return [_in_sqlite(whole, span), _begun_in_sqlite(sought[0], span), _in_sqlite(f"{whole}*", span)]
 
 
-def _in_sqlite(phrase: str, first: int) -> Select:
+def _span(wanted: RunFilter, after: Position | None) -> Span:
+    """Numbers of the lines that may be of such runs: they come when their run was scheduled, or somewhat later."""
+    ends = [end for end in (wanted.until, after.scheduled if after else None) if end is not None]
+    last = int((min(ends) + LATE_SECONDS) * MICRO) if ends else NO_END
+    return int((wanted.since or 0.0) * MICRO), last
+
+
+def _in_sqlite(phrase: str, span: Span) -> Select:
     matching = (
         sa.select(WORDS.c.rowid)
-        .where(sa.text("lines_words MATCH :phrase").bindparams(phrase=phrase), WORDS.c.rowid >= first)
+        .where(sa.text("lines_words MATCH :phrase").bindparams(phrase=phrase), WORDS.c.rowid.between(*span))
         .order_by(WORDS.c.rowid.desc())
         .limit(CANDIDATES)
         .subquery()
@@ -155,19 +166,21 @@ def _in_sqlite(phrase: str, first: int) -> Select:
     return sa.select(LINES.c.run_id).join(matching, matching.c.rowid == LINES.c.id)
 
 
-def _begun_in_sqlite(word: str, first: int) -> Select:
-    newest = sa.select(LINES).where(LINES.c.id >= first).order_by(LINES.c.id.desc()).limit(NEWEST).subquery("newest")
+def _begun_in_sqlite(word: str, span: Span) -> Select:
+    newest = (
+        sa.select(LINES).where(LINES.c.id.between(*span)).order_by(LINES.c.id.desc()).limit(NEWEST).subquery("newest")
+    )
     # A word is of letters and digits: nothing in it is a wildcard.
     begins = sa.func.lower(" " + newest.c.text).op("GLOB")(f"*[^a-z0-9]{word}*")
     return sa.select(newest.c.run_id).where(begins).order_by(newest.c.id.desc()).limit(CANDIDATES)
 
 
-def _in_postgres(query: str, first: int) -> list[Select]:
+def _in_postgres(query: str, span: Span) -> list[Select]:
     """The newest lines one by one, then all by the index: left alone, the planner takes the wrong way with both."""
     has_words = sa.literal_column("words").op("@@")(sa.func.to_tsquery(sa.literal_column("'simple'"), query))
     newest = (
         sa.select(LINES.c.id, LINES.c.run_id, sa.literal_column("lines.words").label("words"))
-        .where(LINES.c.id >= first)
+        .where(LINES.c.id.between(*span))
         .order_by(LINES.c.id.desc())
         .limit(NEWEST)
         .subquery("newest")
@@ -176,7 +189,7 @@ def _in_postgres(query: str, first: int) -> list[Select]:
     # An order by an expression: the primary key cannot serve it, so the index over the words must.
     rare = (
         sa.select(LINES.c.run_id)
-        .where(has_words, LINES.c.id >= first)
+        .where(has_words, LINES.c.id.between(*span))
         .order_by(sa.desc(LINES.c.id + 0))
         .limit(CANDIDATES)
     )

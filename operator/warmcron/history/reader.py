@@ -110,7 +110,7 @@ class StoreReader:
         ids: set[str] = set()
         if (alike := queries.id_like(wanted.text)) is not None:
             ids.update((await connection.execute(alike)).scalars())
-        for having in queries.searches(wanted, sqlite=sqlite):
+        for having in queries.searches(wanted, after, sqlite=sqlite):
             lines = list((await connection.execute(having)).scalars())
             ids.update(lines)
             if len(lines) == queries.CANDIDATES:
