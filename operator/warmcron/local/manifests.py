@@ -203,8 +203,12 @@ def _meant(word: str, known: Any) -> str:
 
 
 def without_null(spec: Json) -> Json:
-    """A spec as the API server keeps it: a field that is null is a field that is not there."""
-    found = {key: value for key, value in spec.items() if value is not None}
+    """A spec as the API server keeps it: a field that is null is not there, and 3.0 is a whole number."""
+    found: Json = {
+        key: int(value) if isinstance(value, float) and value.is_integer() else value
+        for key, value in spec.items()
+        if value is not None
+    }
     if isinstance(found.get("backoff"), dict):
         found["backoff"] = {key: value for key, value in found["backoff"].items() if value is not None}
     return found
