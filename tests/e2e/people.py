@@ -37,12 +37,19 @@ class Door:
 
     def ask(self, method: str, path: str, token: str, body: Any = None) -> Answer:
         """A question to the API."""
+        return self._call(method, f"/api/v1{path}", token, body)
+
+    def send(self, path: str, token: str, body: Any) -> Answer:
+        """A report, as workers send it."""
+        return self._call("POST", path, token, body)
+
+    def _call(self, method: str, path: str, token: str, body: Any) -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         with contextlib.closing(connection):
             data = b"" if body is None else json.dumps(body).encode()
             headers = {"content-type": "application/json", "content-length": str(len(data))}
             headers |= {"authorization": f"Bearer {token}"} if token else {}
-            connection.request(method, f"/api/v1{path}", data, headers)
+            connection.request(method, path, data, headers)
             answer = connection.getresponse()
             text = answer.read()
             return Answer(answer.status, json.loads(text) if text else None)
