@@ -3,6 +3,7 @@
 A finding is a text with blanks and what goes into them, so that it can be said in another language too.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -14,6 +15,7 @@ from warmcron.core.tasks import PoolKey
 from warmcron.spec.task import POOL_LABEL, RoutingPolicy
 
 NAMED: Final = 20
+BLANK: Final = re.compile(r"\{(\w+)\}")  # a name and nothing else: no attribute, no index
 
 
 class Weight(StrEnum):
@@ -35,7 +37,7 @@ class Finding:
     @property
     def text(self) -> str:
         """In English."""
-        return self.template.format(**self.values)
+        return BLANK.sub(lambda found: str(self.values[found[1]]), self.template)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
