@@ -1,7 +1,7 @@
 """A task as it stands: what was asked for, what was done, what goes on. Plain values; `table` holds all of them."""
 
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 from warmcron.core import agenda
@@ -167,6 +167,11 @@ class History:
     recent: list[RunRecord] = field(default_factory=list)  # the latest first
     conditions: dict[str, Condition] = field(default_factory=dict)
     told: Told = field(default=NOTHING, compare=False)  # what a user has been told of all this
+    led: bool = field(default=False, compare=False)  # we have led it: the object need not say all of it yet
+
+    def copy(self) -> "History":
+        """What it says now."""
+        return replace(self, recent=list(self.recent), conditions=dict(self.conditions))
 
     @property
     def cursor(self) -> int:

@@ -109,6 +109,7 @@ class Terms:
                 task.history.active = takeover.hand_over(task, self._ticks.runs_of(task))
         self._ticks.runner.clear()
         for task in self._tasks:
+            task.history.led = True
             task.active.clear()
             task.queued.clear()
             task.adopted = frozenset()
@@ -140,6 +141,7 @@ class Terms:
     def _take_over(self, task: Task, reports: Iterable[Report]) -> None:
         """Takes a task over from its status and from what the workers say."""
         now, history = self._clock.now(), task.history
+        before = None if history.led else history.copy()
         if task.held and history.generation != task.generation:  # edited while nobody looked
             history.consecutive_failures = 0
         workers = self._pool.ready_count(task.spec.pool) if task.spec else 0
@@ -169,7 +171,9 @@ class Terms:
             # the cursor, or the next leader would begin it once more.
             self._ticks.look(task, now)
         self._ticks.serve_queue(task, now)
-        self._recorder.note(task.ref.uid, urgent=True)
+        # Most objects say all this already, and ten thousand writes would keep the API server busy for a minute.
+        if history != before or task.active or task.queued:
+            self._recorder.note(task.ref.uid, urgent=True)
 
     def _adopt(self, task: Task, found: takeover.Found) -> None:
         runner = self._ticks.runner

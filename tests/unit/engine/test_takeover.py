@@ -391,3 +391,36 @@ def test_what_waits_in_the_queue_of_such_a_task_is_skipped() -> None:
     outcomes = [(each["outcome"], each["reason"]) for each in after.status(uid)["recentRuns"]]
     assert outcomes == [("Skipped", "InvalidSpec"), ("Unknown", "InvalidSpec")]
     assert (after.status(uid)["failed"], after.status(uid)["skipped"]) == (1, 1)
+
+
+# ---- what a new leader writes --------------------------------------------------------------------------------
+
+
+def test_of_a_task_of_which_the_object_says_all_a_new_leader_writes_nothing() -> None:
+    before, uid = one_run()
+    before.succeed(before.sent()[0])
+    after = successor(before, uid, later=1)
+    take_over(after)
+    assert after.recorder.noted == []
+
+
+def test_what_a_new_leader_comes_to_know_it_writes() -> None:
+    before, uid = one_run()
+    before.succeed(before.sent()[0])
+    changes: dict[str, dict[str, Any]] = {"an edit": {"generation": 2}, "no worker": {"pool": "elsewhere"}}
+    for what, spec in changes.items():
+        after = successor(before, uid, later=1, **spec)
+        take_over(after)
+        assert [who for who, _ in after.recorder.noted] == [uid], what
+    after = successor(before, uid, later=1, written=False)
+    take_over(after)
+    assert uid in {who for who, _ in after.recorder.noted}
+
+
+def test_who_leads_again_writes_what_it_may_have_had_no_time_to_write() -> None:
+    w, uid = one_run()
+    w.succeed(w.sent()[0])
+    w.engine.follow()
+    w.recorder.noted.clear()
+    take_over(w)
+    assert [who for who, _ in w.recorder.noted] == [uid]
