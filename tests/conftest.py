@@ -1,7 +1,12 @@
 """What holds for every test."""
 
+import signal
+
 import hypothesis
 import pytest
+
+# A shell that starts us in the background has us ignore Ctrl-C, and every program that a test starts would inherit it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes says more of the machine than of the code.
 hypothesis.settings.register_profile("warmcron", deadline=None, print_blob=True)

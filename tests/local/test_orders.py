@@ -25,7 +25,7 @@ def test_a_task_is_run_now_with_a_payload_of_its_own_and_its_log_is_kept(start: 
     assert (run["trigger"], run["result"]["greeting"]) == ("Manual", "hello you")
     eventually(lambda: session.api("GET", f"/runs/{ordered['runId']}/logs")[1]["items"], "its line")
     status, again = session.api("POST", f"/runs/{ordered['runId']}/retry")
-    assert session.run(again["runId"], "Succeeded")["result"]["greeting"] == "hello world"
+    assert session.run(again["runId"], "Succeeded")["result"]["greeting"] == "hello you"
     assert session.stop() == 0
 
 

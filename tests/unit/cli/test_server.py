@@ -229,12 +229,15 @@ def test_ctrl_c_ends_what_follows_without_a_traceback(source: FakeCluster, url: 
     process = subprocess.Popen(
         [*command, "--server", url], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL
     )
-    assert process.stdout is not None
-    while process.stdout.readline() != "so far\n":
-        assert process.poll() is None
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (130, "")
+    try:
+        assert process.stdout is not None
+        while process.stdout.readline() != "so far\n":
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+        assert (process.returncode, err) == (130, "")
+    finally:
+        process.kill()  # one that goes on would keep the server from stopping
 
 
 def test_a_dev_that_was_killed_is_not_spoken_to(tmp_path: Path, url: str) -> None:
