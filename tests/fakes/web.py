@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 from warmcron.core import schedule
+from warmcron.core import selector as selectors
 from warmcron.core.tasks import manual_run_id, tick_run_id
 from warmcron.errors import HistoryError, KubeError
 from warmcron.history.model import AttemptRow, LogRow, Page, RunFilter, RunRow
@@ -274,7 +275,7 @@ class FakeCluster:
         return frozenset(
             row.uid
             for key, row in self.rows.items()
-            if wanted.chooses(self.labels.get(key, {})) and (namespaces is None or row.namespace in namespaces)
+            if selectors.holds(wanted, self.labels.get(key, {})) and (namespaces is None or row.namespace in namespaces)
         )
 
     # ---- Orders

@@ -9,8 +9,8 @@ from itertools import islice
 from typing import Any, Final
 
 from warmcron.core.schedule import Schedule
+from warmcron.core.selector import Requirement
 from warmcron.web import selector
-from warmcron.web.selector import Requirement
 from warmcron.web.sources import Answer, Flag, TaskRow
 
 HOUR: Final = 3600

@@ -4,6 +4,7 @@ from typing import Final
 
 from starlette.datastructures import QueryParams
 
+from warmcron.core.selector import Requirement, SelectorError
 from warmcron.web import catalog, selector
 from warmcron.web.sources import Flag
 
@@ -15,16 +16,18 @@ PAGE_DIGITS: Final = 6
 def wanted(asked: QueryParams) -> catalog.Wanted:
     """Which tasks are asked for. A selector that is none finds nothing: `fault` says so."""
     flag, sort = asked.get("is", ""), asked.get("sort", "")
-    labels: tuple[selector.Requirement, ...] = ()
-    if not fault(asked):
+    labels: tuple[Requirement, ...] | None
+    try:
         labels = selector.parse(asked.get("labels", ""))
+    except SelectorError:
+        labels = None
     return catalog.Wanted(
         text=asked.get("q", "").strip()[:TEXT_LIMIT],
         namespace=asked.get("ns", "")[:TEXT_LIMIT],
         pool=asked.get("pool", "")[:TEXT_LIMIT],
         flag=Flag(flag) if flag in tuple(Flag) else None,
-        labels=labels,
-        nothing=bool(fault(asked)),
+        labels=labels or (),
+        nothing=labels is None,
         sort=sort if sort in catalog.SORTS else "name",
         page=number(asked.get("page", "1")),
     )
@@ -34,7 +37,7 @@ def fault(asked: QueryParams) -> str:
     """The part of the label selector that is none; empty when all of it is well."""
     try:
         selector.parse(asked.get("labels", ""))
-    except selector.SelectorError as error:
+    except SelectorError as error:
         return str(error)
     return ""
 

@@ -1,5 +1,6 @@
 import pytest
 
+from warmcron.core.selector import SelectorError
 from warmcron.web import selector
 
 LABELS = (("canary", ""), ("team", "billing"), ("tier", "gold"))
@@ -38,7 +39,7 @@ def test_a_selector_means_what_it_means_to_kubectl(text: str, holds: bool) -> No
     ["=billing", "team=a b", "team in shop", "team in (a", "team>3", "(a,b)", "-team", "team in (a b)", "a" * 2000],
 )
 def test_what_is_no_selector_is_refused_and_named(text: str) -> None:
-    with pytest.raises(selector.SelectorError) as error:
+    with pytest.raises(SelectorError) as error:
         selector.parse(text)
     assert str(error.value)
     assert len(str(error.value)) <= 80
