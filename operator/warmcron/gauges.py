@@ -1,13 +1,14 @@
 """Brings the gauges up to date from the engine, just before somebody reads them. It changes nothing else."""
 
 import asyncio
+import heapq
 from collections.abc import Mapping
 from typing import Final
 
 from prometheus_client import Gauge
 
 from warmcron.core import demand
-from warmcron.core.tasks import PoolKey
+from warmcron.core.tasks import PoolKey, Task
 from warmcron.engine import Engine
 from warmcron.observe import Metrics
 from warmcron.series import Row, row
@@ -49,7 +50,8 @@ def _workers(metrics: Metrics, engine: Engine) -> None:
 
 async def _tasks(metrics: Metrics, engine: Engine, now: float) -> None:
     """One pass over all tasks. What changes while it waits for its turn is told at the next look."""
-    series, failing, rows = metrics.series, dict[tuple[str, str], int](), list[Row]()
+    failing = dict[tuple[str, str], int]()
+    eldest = _Eldest(metrics.series.most, among=len(engine.tasks))
     demands: dict[PoolKey, demand.Demand] = {}
     number = 0
     for number, task in enumerate(engine.tasks if metrics.leading else (), 1):
@@ -57,9 +59,13 @@ async def _tasks(metrics: Metrics, engine: Engine, now: float) -> None:
             failing[task.ref.namespace, task.ref.name] = failures
         if task.spec and demand.due_soon(task, now + AHEAD_SECONDS):
             demands.setdefault(task.spec.pool, demand.Demand()).due += 1
-        if len(rows) < series.most:
-            rows.append(row(task))
+        eldest.put(task)
         if number % SLICE == 0:
+            await asyncio.sleep(0)
+    rows = list[Row]()
+    for named, task in enumerate(eldest.found(), 1):
+        rows.append(row(task))
+        if named % SLICE == 0:
             await asyncio.sleep(0)
     demand.count_runs(engine.runner.runs.values(), demands)
     # While runs are still being taken over there is no number: one that is too small would end workers that are needed.
@@ -67,8 +73,48 @@ async def _tasks(metrics: Metrics, engine: Engine, now: float) -> None:
     metrics.failing.clear()
     for names, count in failing.items():
         metrics.failing.labels(*names).set(count)
-    series.show(rows)
+    metrics.series.show(rows)
     metrics.unnamed.set(number - len(rows))
+
+
+class _Eldest:
+    """Of the tasks that are put, those that were created first: the same ones on every replica, whoever leads.
+
+    Args:
+        most: how many.
+        among: of how many.
+    """
+
+    def __init__(self, most: int, *, among: int) -> None:
+        self._most, self._all = most, among <= most
+        self._tasks: list[Task] = []
+        self._heap: list[_Aged] = []  # the youngest first
+
+    def put(self, task: Task) -> None:
+        """One of them."""
+        if self._all:
+            self._tasks.append(task)
+        elif len(self._heap) < self._most:
+            heapq.heappush(self._heap, _Aged(task))
+        elif self._heap and self._heap[0] < (aged := _Aged(task)):
+            heapq.heapreplace(self._heap, aged)
+
+    def found(self) -> list[Task]:
+        """Those, in any order."""
+        return self._tasks or [aged.task for aged in self._heap]
+
+
+class _Aged:
+    """A task that is less than those that were created before it: a heap of them has the youngest at its head."""
+
+    __slots__ = ("age", "task")
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.age = task.created, task.ref.namespace, task.ref.name
+
+    def __lt__(self, other: "_Aged") -> bool:
+        return self.age > other.age
 
 
 def _pools(gauge: Gauge, counts: Mapping[PoolKey, float]) -> None:

@@ -103,6 +103,18 @@ async def test_no_more_tasks_are_named_than_was_allowed(most: int, named: int) -
     assert await scraped.value("warmcron_tasks_unnamed") == 10 - named
 
 
+async def test_those_that_were_created_first_are_named_whoever_leads() -> None:
+    made = [("new", 300), ("old", 100), ("b", 200), ("a", 200), ("newest", 400)]
+    named = []
+    for order in (made, made[::-1]):
+        scraped = Scraped(named_tasks=2)
+        for name, created in order:
+            scraped.world.task(name, created=START - 1000 + created)
+        found = await scraped.samples()
+        named.append({dict(labels)["task"] for name, labels in found if name == "warmcron_next_schedule_time_seconds"})
+    assert named == [{"old", "a"}, {"old", "a"}]
+
+
 async def test_ten_thousand_tasks_are_looked_at_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gauges, "SLICE", 10)
     scraped = Scraped(named_tasks=1000)
