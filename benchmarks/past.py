@@ -128,6 +128,7 @@ class Past:
             stream="log",
             level="INFO",
             text=_text(number, random),
+            pod_uid=f"uid-{run.pod_name}" if tries else "",
         )
         return Story(run, attempts, line)
 

@@ -10,7 +10,7 @@ from warmcron.core import schedule
 from warmcron.core import selector as selectors
 from warmcron.core.tasks import manual_run_id, tick_run_id
 from warmcron.errors import HistoryError, KubeError
-from warmcron.history.model import AttemptRow, LogRow, Page, RunFilter, RunRow
+from warmcron.history.model import AttemptRow, LogRow, Page, Place, RunFilter, RunRow, Told
 from warmcron.local import labels
 from warmcron.spec.task import DaylightSavingPolicy
 from warmcron.web.sources import Condition, Flag, Order, OrderError, PoolRow, TaskDetail, TaskRow, Viewer, WorkerRow
@@ -99,7 +99,10 @@ class FakeHistory:
 
     def say(self, run_id: str, text: str, *, at: float, stream: str = "stdout") -> None:
         lines = self.lines.setdefault(run_id, [])
-        lines.append(LogRow(run_id=run_id, attempt=1, seq=len(lines) + 1, time=at, stream=stream, text=text))
+        pod_uid = str(uuid.UUID(int=1))
+        lines.append(
+            LogRow(run_id=run_id, attempt=1, seq=len(lines) + 1, time=at, stream=stream, text=text, pod_uid=pod_uid)
+        )
 
     async def runs(self, wanted: RunFilter, *, limit: int, cursor: str = "") -> Page[RunRow]:
         self._check()
@@ -120,9 +123,21 @@ class FakeHistory:
         self._check()
         return tuple(self.attempt_rows.get(run_id, ()))
 
-    async def logs(self, run_id: str, *, after: int = 0, limit: int = 1000) -> tuple[LogRow, ...]:
+    async def logs(self, run_id: str, *, after: int = 0, limit: int = 1000, last: bool = False) -> tuple[LogRow, ...]:
         self._check()
-        return tuple(self.lines.get(run_id, ())[after : after + limit])
+        said = [line for line in self.lines.get(run_id, ()) if line.seq > after]
+        return tuple(said[max(len(said) - limit, 0) :] if last else said[:limit])
+
+    async def onward(self, run_id: str, place: Place, *, limit: int = 1000) -> Told:
+        self._check()
+        said = self.lines.get(run_id, [])
+        mark = len(said) if place.mark is None else place.mark
+        if place.seq is not None:
+            first = [line for line in said[:mark] if line.seq > place.seq][:limit]
+            if first:
+                return Told(tuple((line, Place(line.seq, mark)) for line in first), Place(first[-1].seq, mark))
+        fresh = tuple((line, Place(None, mark + number)) for number, line in enumerate(said[mark:][:limit], 1))
+        return Told(fresh, fresh[-1][1] if fresh else Place(None, mark))
 
     async def recent(self, tasks: tuple[str, ...], *, limit: int) -> dict[str, tuple[RunRow, ...]]:
         self._check()

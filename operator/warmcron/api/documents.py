@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -15,6 +15,7 @@ def _moment(value: object) -> object:
     return datetime.fromtimestamp(value, UTC) if isinstance(value, int | float) else value
 
 
+MOST_LINES: Final = 5000
 State = Literal["Pending", "Running", "Succeeded", "Failed", "Cancelled", "Skipped", "Unknown"]
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 
@@ -171,6 +172,9 @@ class Line(Document):
 
     seq: int = Field(description="Go on after this number.")
     attempt: int
+    pod_uid: str = Field(
+        alias="podUID", description="Of the worker that said it: with the attempt's number, which one."
+    )
     time: Moment
     stream: str
     level: str
@@ -206,12 +210,14 @@ class Worker(Document):
     runs: list[str]
     capacity: int
     handlers: list[str] | None
+    version: str = Field(description="Of what it runs, in its own words; empty if it has not said.")
+    labels: dict[str, str]
     start_time: Moment | None = Field(validation_alias="started")
 
     @classmethod
     def of(cls, row: WorkerRow) -> "Worker":
         """From a row."""
-        return cls(**_fields(row, leave=("version", "address")))
+        return cls(**_fields(row, leave=("address", "labels")), labels=dict(row.labels))
 
 
 class Workers(Document):
@@ -255,6 +261,17 @@ class RunQuery(Document):
     q: str = Field("", max_length=200, description="Beginning of an id, part of a task's name, or words of the log.")
     limit: int = Field(50, ge=1, le=500)
     cursor: str = Field("", max_length=100, pattern=r"^[0-9A-Za-z.+~-]*$")
+
+
+class LogQuery(Document):
+    """Which lines of a run's log."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    after: int = Field(0, ge=0, le=10**18, description="Those with a `seq` above this.")
+    limit: int = Field(1000, ge=1, le=MOST_LINES)
+    tail: int | None = Field(None, ge=0, le=MOST_LINES, description="Of what there is, the last so many lines only.")
+    follow: bool = Field(False, description="Stay for new lines: server-sent events.")
 
 
 class TriggerOrder(Document):

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from warmcron.api import documents, problems
-from warmcron.history.model import Reader
+from warmcron.history.model import Place, Reader
 from warmcron.history.tail import Over, Silence, tail
 from warmcron.web.seats import AGAIN, REFUSAL, Seated, Seats
 
@@ -12,15 +12,15 @@ from warmcron.web.seats import AGAIN, REFUSAL, Seated, Seats
 PAUSE: Final = 0.25
 
 
-def follow(reader: Reader, run_id: str, *, after: int, seats: Seats, name: str) -> Seated:
-    """The stream of lines after that number, for somebody of that name."""
+def follow(reader: Reader, run_id: str, *, start: Place, seats: Seats, name: str) -> Seated:
+    """The stream of lines behind that place, for somebody of that name."""
     refusal = problems.answer(429, "too-many-followers", REFUSAL, again=AGAIN)
-    return Seated(_events(reader, run_id, after), seats=seats, name=name, refusal=refusal)
+    return Seated(_events(reader, run_id, start), seats=seats, name=name, refusal=refusal)
 
 
-async def _events(reader: Reader, run_id: str, after: int) -> AsyncIterator[str]:
+async def _events(reader: Reader, run_id: str, start: Place) -> AsyncIterator[str]:
     yield "retry: 1000\n\n"
-    async for news in tail(reader, run_id, after=after, pause=PAUSE):
+    async for news in tail(reader, run_id, place=start, pause=PAUSE):
         match news:
             case Silence():
                 yield ": still here\n\n"
@@ -29,6 +29,6 @@ async def _events(reader: Reader, run_id: str, after: int) -> AsyncIterator[str]
                 yield f"event: end\ndata: {shown}\n\n"
             case lines:
                 yield "".join(
-                    f"id: {line.seq}\ndata: {documents.Line.of(line).model_dump_json(by_alias=True)}\n\n"
-                    for line in lines
+                    f"id: {behind.text}\ndata: {documents.Line.of(line).model_dump_json(by_alias=True)}\n\n"
+                    for line, behind in lines
                 )

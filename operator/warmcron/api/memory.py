@@ -252,6 +252,7 @@ def _worker(worker: Worker) -> WorkerRow:
         version=worker.version,
         address=f"{worker.address.ip}:{worker.address.port}" if worker.address else "",
         started=_epoch(worker.started),
+        labels=worker.labels,
     )
 
 

@@ -6,7 +6,9 @@ from fastapi import APIRouter, Query
 
 from warmcron.api import documents, problems
 from warmcron.api.admission import Asking
+from warmcron.api.selecting import PodSelector, requirements
 from warmcron.api.sources import Sources
+from warmcron.core.selector import holds
 
 # As far ahead as a cluster needs to start nodes and pods.
 LONGEST_AHEAD: Final = 3600
@@ -21,10 +23,13 @@ def routes(sources: Sources) -> APIRouter:
     async def list_workers(
         who: Asking,
         namespace: Annotated[list[str] | None, Query()] = None,
+        selector: PodSelector = "",
     ) -> documents.Workers:
         """All workers."""
+        wanted = requirements(selector)
         rows = await sources.live.workers(who.within(namespace or []))
         rows = sorted(rows, key=lambda row: (row.namespace, row.pool, row.name))
+        rows = [row for row in rows if holds(wanted, dict(row.labels))]
         return documents.Workers(items=[documents.Worker.of(row) for row in rows])
 
     @router.get("/pools/{namespace}/{pool}/demand")

@@ -1,6 +1,6 @@
 """The routes for runs: lists, one run with its attempts, what became of one tick, logs, cancel and retry."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
@@ -12,13 +12,16 @@ from warmcron.api.follow import follow
 from warmcron.api.selecting import chosen
 from warmcron.api.sources import Sources
 from warmcron.api.tasks import asked, task_of
+from warmcron.core import times
 from warmcron.core.tasks import tick_run_id
-from warmcron.history.model import RunFilter, RunRow
+from warmcron.history.model import Place, RunFilter, RunRow, place
 from warmcron.web.seats import Seats
+from warmcron.web.sources import TaskRow
 
-MOST_LINES: Final = 5000
 # Runs are sought by the uids of tasks; a selector that chooses more tasks says little.
 MOST_TASKS: Final = 1000
+# A tick lies at most 292 years away, and Python's calendar ends with the year 9999.
+LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC).timestamp()
 
 
 def routes(sources: Sources) -> APIRouter:
@@ -44,15 +47,13 @@ def routes(sources: Sources) -> APIRouter:
         namespace: str,
         name: str,
         tick: AwareDatetime,
-        lines: Annotated[int, Query(ge=0, le=MOST_LINES, description="At most so many lines.")] = 1000,
+        lines: Annotated[int, Query(ge=0, le=documents.MOST_LINES, description="At most so many lines.")] = 1000,
     ) -> documents.Tick:
         """What became of a tick: its run, the attempts on their pods, the log lines of each."""
-        uid = (await task_of(sources, who, namespace, name)).row.uid
-        row = await sources.reader.run(tick_run_id(uid, int(tick.timestamp())))
+        task = (await task_of(sources, who, namespace, name)).row
+        row = await sources.reader.run(tick_run_id(task.uid, int(tick.timestamp())))
         if row is None:
-            raise problems.missing(
-                f"a run of {namespace}/{name} for {_text(tick)}: it was skipped with others, if at all"
-            )
+            raise problems.Problem(404, "not-found", f"no run of {namespace}/{name}: {_why_none(task, tick)}")
         said = await sources.reader.logs(row.run_id, limit=lines) if lines else ()
         full = await _in_full(sources, row)
         return documents.Tick(run=full.run, attempts=full.attempts, lines=[documents.Line.of(line) for line in said])
@@ -78,24 +79,21 @@ def routes(sources: Sources) -> APIRouter:
         responses={200: {"content": {"text/event-stream": {}}, "description": "Lines, or a stream of them."}},
     )
     async def get_logs(
-        who: Asking,
-        request: Request,
-        run_id: str,
-        after: Annotated[int, Query(ge=0)] = 0,
-        limit: Annotated[int, Query(ge=1, le=MOST_LINES)] = 1000,
-        stay: Annotated[bool, Query(alias="follow", description="Stay for new lines: server-sent events.")] = False,
+        who: Asking, request: Request, run_id: str, wanted: Annotated[documents.LogQuery, Query()]
     ) -> Any:
-        """Log lines of a run after a `seq`.
+        """Log lines of a run after a `seq`, or the last of them.
 
         With `follow`, an event for each line until the run is over; a client that lost the connection goes on with the
         header `Last-Event-ID`.
         """
         await run_of(sources, who, run_id)
-        if stay:
-            last = request.headers.get("last-event-id", "")
-            begin = int(last) if last.isdecimal() else after
-            return follow(sources.reader, run_id, after=begin, seats=seats, name=who.viewer.name)
-        rows = await sources.reader.logs(run_id, after=after, limit=limit)
+        tail = wanted.tail
+        if wanted.follow:
+            start = place(request.headers.get("last-event-id", ""))
+            start = start or (Place(wanted.after) if tail is None else await _last(sources, run_id, tail))
+            return follow(sources.reader, run_id, start=start, seats=seats, name=who.viewer.name)
+        count = wanted.limit if tail is None else tail
+        rows = await sources.reader.logs(run_id, after=wanted.after, limit=count, last=tail is not None)
         return documents.Lines(items=[documents.Line.of(row) for row in rows])
 
     return router
@@ -107,6 +105,12 @@ async def run_of(sources: Sources, who: Caller, run_id: str) -> RunRow:
     if found is None or not who.sees(found.namespace):
         raise problems.missing(f"run {run_id}")
     return found
+
+
+async def _last(sources: Sources, run_id: str, count: int) -> Place:
+    """The place before the last lines of a log; with none of them, behind all that is there."""
+    rows = await sources.reader.logs(run_id, limit=count, last=True) if count else ()
+    return Place(rows[0].seq - 1) if rows else Place(None)
 
 
 async def _in_full(sources: Sources, row: RunRow) -> documents.RunInFull:
@@ -140,5 +144,16 @@ def _filter(who: Caller, wanted: documents.RunQuery, uids: tuple[str, ...] | Non
     )
 
 
-def _text(tick: datetime) -> str:
-    return tick.isoformat()
+def _why_none(task: TaskRow, tick: datetime) -> str:
+    """Why nothing is known of a tick, as far as the task as it is now tells."""
+    at = int(tick.timestamp())
+    if task.plan is None or not 0 <= at < LATEST:
+        return "it has no tick then"
+    if (following := task.plan.next_after(at - 1)) != at:
+        return f"its schedule has no tick at {times.text(at)}; the one after that is {times.text(following)}"
+    if task.next is not None and at >= task.next:
+        return f"{times.text(at)} is still to come"
+    return (
+        f"the tick at {times.text(at)} was skipped together with later ones (the first Skipped run since then stands "
+        "for them all), or is older than what is kept, or than the schedule"
+    )

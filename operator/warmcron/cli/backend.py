@@ -50,6 +50,7 @@ class WorkerView:
         state: Ready, Busy, Draining or NotReady.
         runs: how many it has; None where that is not known.
         handlers: None where that is not known.
+        version: of what it runs; empty if it has not said, None where that is not known.
     """
 
     namespace: str
@@ -61,6 +62,7 @@ class WorkerView:
     runs: int | None
     capacity: int | None
     handlers: tuple[str, ...] | None
+    version: str | None
     raw: Json = field(default_factory=dict)
 
 
@@ -86,8 +88,8 @@ class Backend(Protocol):
     async def suspend(self, task: TaskView, *, suspended: bool) -> None:
         """Suspends or resumes."""
 
-    async def workers(self, namespace: str | None) -> list[WorkerView]:
-        """Workers of a namespace, of all when it is None."""
+    async def workers(self, namespace: str | None, selector: str = "") -> list[WorkerView]:
+        """Workers of a namespace, of all when it is None; of those the ones whose pods the selector chooses."""
 
     async def close(self) -> None:
         """Ends the connection."""

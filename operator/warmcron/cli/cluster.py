@@ -70,10 +70,11 @@ class Cluster:
         """Sets spec.suspend."""
         await self._merge(task, {"spec": {"suspend": suspended}})
 
-    async def workers(self, namespace: str | None) -> list[WorkerView]:
+    async def workers(self, namespace: str | None, selector: str = "") -> list[WorkerView]:
         """The pods that have the label of a pool; what runs on them is known to the operator alone."""
         views = []
-        for pod in await self._list(f"/api/v1{_place(namespace)}/pods", POOL_LABEL):
+        wanted = f"{POOL_LABEL},{selector}" if selector.strip() else POOL_LABEL
+        for pod in await self._list(f"/api/v1{_place(namespace)}/pods", wanted):
             worker = translate.worker(pod)
             if worker is None:
                 continue
@@ -89,6 +90,7 @@ class Cluster:
                     runs=None,
                     capacity=None,
                     handlers=None,
+                    version=None,
                     raw=pod,
                 )
             )

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 import sys
 import uuid
 from collections.abc import Iterable
@@ -20,6 +21,9 @@ STDIN: Final = "-"
 YEARS: Final = range(1900, 9000)
 # Python's calendar ends with the year 9999, and a tick may be 292 years away.
 LATEST: Final = datetime(YEARS.stop, 1, 1, tzinfo=UTC).timestamp() - 1
+UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+PART: Final = re.compile(r"([0-9]{1,6})([smhd])")
+AGO: Final = re.compile(rf"(?:{PART.pattern})+")
 
 
 class Window(NamedTuple):
@@ -44,15 +48,23 @@ class TaskInput:
     last: int | None
 
 
-def instant(text: str, *, option: str) -> float:
-    """RFC 3339 to UTC epoch seconds; without an offset it is nobody's time."""
+def instant(text: str, *, option: str, also: str = "") -> float:
+    """RFC 3339 to UTC epoch seconds; without an offset it is nobody's time. `also` says what would have done, too."""
     try:
         found = datetime.fromisoformat(text.upper())  # RFC 3339 has a small t and z too
     except ValueError:
         found = None
     if found is None or found.tzinfo is None or found.year not in YEARS:
-        raise UsageError(f"{option}: {text!r} is not an instant; expected RFC 3339 such as 2026-11-24T14:00:00Z")
+        expected = f"expected RFC 3339 such as 2026-11-24T14:00:00Z{also}"
+        raise UsageError(f"{option}: {text!r} is not an instant; {expected}")
     return found.timestamp()
+
+
+def moment(text: str, *, option: str) -> float:
+    """An instant, or how long ago (`90m`, `2h`, `1d12h`), to UTC epoch seconds."""
+    if AGO.fullmatch(text):
+        return max(now() - sum(int(count) * UNITS[unit] for count, unit in PART.findall(text)), 0.0)
+    return instant(text, option=option, also=", or how long ago, such as 90m, 2h or 1d12h")
 
 
 def second(text: str, *, option: str) -> int:

@@ -22,11 +22,11 @@ class Server:
 
     Args:
         token: the bearer token; empty for the embedded mode, which asks for none.
+        namespace: the one that is meant when none is named.
     """
 
-    namespace = "default"
-
-    def __init__(self, url: str, token: str = "") -> None:
+    def __init__(self, url: str, token: str = "", *, namespace: str = "default") -> None:
+        self.namespace = namespace
         self._url = url.rstrip("/")
         headers = {"authorization": f"Bearer {token}"} if token else {}
         self._session = aiohttp.ClientSession(headers=headers)
@@ -74,9 +74,10 @@ class Server:
         """Suspends or resumes."""
         await self._post(f"/tasks/{task.namespace}/{task.name}/{'suspend' if suspended else 'resume'}", None)
 
-    async def workers(self, namespace: str | None) -> list[WorkerView]:
+    async def workers(self, namespace: str | None, selector: str = "") -> list[WorkerView]:
         """Workers with what they run and can."""
-        answer = await self._get("/workers", **({"namespace": namespace} if namespace else {}))
+        wanted = {name: value for name, value in (("namespace", namespace), ("selector", selector)) if value}
+        answer = await self._get("/workers", **wanted)
         return [
             WorkerView(
                 namespace=item["namespace"],
@@ -88,6 +89,7 @@ class Server:
                 runs=len(item["runs"]),
                 capacity=item["capacity"],
                 handlers=None if item["handlers"] is None else tuple(item["handlers"]),
+                version=item["version"],
                 raw=item,
             )
             for item in answer["items"]
@@ -112,6 +114,14 @@ class Server:
         """One run with its attempts."""
         return await self._get(f"/runs/{run_id}")
 
+    async def tick(self, namespace: str, name: str, tick: str) -> Json:
+        """What became of a tick: its run, the attempts, their lines."""
+        return await self._get(f"/tasks/{namespace}/{name}/ticks/{tick}", lines="5000")
+
+    async def last_lines(self, run_id: str, count: int) -> list[Json]:
+        """The end of a run's log."""
+        return list((await self._get(f"/runs/{run_id}/logs", tail=str(count)))["items"])
+
     async def cancel(self, run_id: str) -> None:
         """Tells a run to stop."""
         await self._post(f"/runs/{run_id}/cancel", None)
@@ -120,38 +130,40 @@ class Server:
         """Runs a run's task once more; returns the new run's id."""
         return str((await self._post(f"/runs/{run_id}/retry", None))["runId"])
 
-    async def logs(self, run_id: str, *, follow: bool) -> AsyncIterator[Json]:
-        """Lines of a run, in order; with `follow` until it is over."""
+    async def logs(self, run_id: str, *, follow: bool, tail: int | None = None) -> AsyncIterator[Json]:
+        """Lines of a run, in order; of those so far only the last ones with `tail`; with `follow` until it is over."""
+        if follow:
+            async for line in self._stream(run_id, {} if tail is None else {"tail": str(tail)}):
+                yield line
+            return
+        if tail is not None:
+            for line in await self.last_lines(run_id, tail):
+                yield line
+            return
         after = 0
-        while True:
-            if follow:
-                async for line in self._stream(run_id, after):
-                    yield line
-                return
-            lines = (await self._get(f"/runs/{run_id}/logs", after=str(after), limit="1000"))["items"]
+        while lines := (await self._get(f"/runs/{run_id}/logs", after=str(after), limit="1000"))["items"]:
             for line in lines:
                 yield line
-            if not lines:
-                return
             after = lines[-1]["seq"]
 
-    async def _stream(self, run_id: str, after: int) -> AsyncIterator[Json]:
-        """Server-sent events; a connection that breaks is taken up after the last line."""
-        over = False
+    async def _stream(self, run_id: str, wanted: dict[str, str]) -> AsyncIterator[Json]:
+        """Server-sent events; a connection that breaks is taken up where it was."""
+        place, over = "", False
         while not over:
-            params = {"follow": "true", "after": str(after)}
-            async with self._ask("GET", f"/runs/{run_id}/logs", params=params, seconds=None) as response:
+            back = {"last-event-id": place} if place else {}
+            params = {"follow": "true", **wanted}
+            async with self._ask("GET", f"/runs/{run_id}/logs", params=params, headers=back, seconds=None) as response:
                 kind = ""
                 async for raw in response.content:
                     field, _, value = raw.decode().rstrip("\r\n").partition(": ")
                     if field == "event":
                         kind = value
+                    elif field == "id":
+                        place = value
                     elif field == "data" and kind == "end":
                         over = True
                     elif field == "data":
-                        line = json.loads(value)
-                        after = line["seq"]
-                        yield line
+                        yield json.loads(value)
             if not over:
                 await asyncio.sleep(AGAIN_SECONDS)
 
@@ -168,14 +180,21 @@ class Server:
 
     @contextlib.asynccontextmanager
     async def _ask(
-        self, method: str, path: str, *, params: Any = None, body: Json | None = None, seconds: float | None = TIMEOUT
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Any = None,
+        body: Json | None = None,
+        headers: dict[str, str] | None = None,
+        seconds: float | None = TIMEOUT,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """One request; an answer that is a problem becomes an error that says it."""
         timeout = aiohttp.ClientTimeout(total=seconds)
         url = self._url + PREFIX + path
         try:
             async with self._session.request(
-                method, url, params=params, json=body, timeout=timeout, allow_redirects=False
+                method, url, params=params, json=body, headers=headers, timeout=timeout, allow_redirects=False
             ) as response:
                 if response.status >= 300:  # noqa: PLR2004
                     message = _detail(await response.read()) or f"{self._url} answers {response.status}"

@@ -79,16 +79,16 @@ class Target:
     async def history(self) -> AsyncIterator[Server]:
         """Runs and logs; in a cluster through a port-forward where no server is named."""
         async with contextlib.AsyncExitStack() as stack:
-            url, token = self._url(), self.token or ""
+            url, token, namespace = self._url(), self.token or "", "default"
             if not url:
                 from warmcron.cli import tunnel  # noqa: PLC0415
 
                 access = self._access()
-                token = token or access.connection.token or ""
+                token, namespace = token or access.connection.token or "", access.namespace
                 url = await stack.enter_async_context(
                     tunnel.opened(access, context=self.context, kubeconfig=self.kubeconfig, token=token)
                 )
-            found = Server(url, token)
+            found = Server(url, token, namespace=namespace)
             stack.push_async_callback(found.close)
             yield found
 

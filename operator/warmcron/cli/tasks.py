@@ -9,11 +9,12 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from warmcron.cli import output
+from warmcron.cli import inputs, output
 from warmcron.cli.backend import Backend, Json, TaskView
-from warmcron.cli.runs import is_id, print_log, show
 from warmcron.cli.server import Server
+from warmcron.cli.story import is_id, print_log, show_run, show_tick
 from warmcron.cli.target import AllNamespaces, Form, Namespace, Selector, Target
+from warmcron.core import times
 from warmcron.errors import NotThereError, ServerError, UsageError
 from warmcron.spec.task import MAX_PAYLOAD_BYTES, PLURAL
 
@@ -61,11 +62,22 @@ async def describe(
     target: Target,
     name: Annotated[str, typer.Argument(help="The task, or a run's id.")],
     namespace: Namespace = None,
+    tick: Annotated[
+        str, typer.Option(metavar="RFC3339", help="The task's run for that tick, with all of its log.")
+    ] = "",
     form: Form = output.Format.TABLE,
 ) -> None:
-    """Show one task: its conditions, its counters, its last runs. Or one run: each attempt, where it went and why."""
-    if is_id(name):
-        await show(target, name, form)
+    """Show one task: its conditions, its counters, its last runs.
+
+    Or one run, by its id or by the tick: each attempt, where it went and why, the traceback, the end of the log.
+    """
+    if tick or is_id(name):
+        at = times.text(inputs.instant(tick, option="--tick")) if tick else ""
+        async with target.history() as server:
+            if at:
+                await show_tick(server, (namespace or server.namespace, name), at, form)
+            else:
+                await show_run(server, name, form)
         return
     async with target.backend() as backend:
         task = await backend.task(namespace or backend.namespace, name)

@@ -40,7 +40,7 @@ class Worker:
         handlers: what it has registered; None while it has not said or cannot.
         plain: an HTTP endpoint without the SDK: it cannot say that it will report later, and is waited for.
         concurrency: how many runs it takes at once.
-        version: of what it runs, in its own words; shown, and nothing follows from it.
+        version: of what it runs, in its own words; `labels`, those of its pod: shown, and nothing follows from them.
         runs: ids of the runs that it has been sent and that have not ended.
         busy_until: it said it has no room, or refused: not chosen before this (epoch seconds).
         last_picked: when it was last chosen, to spread what is equal; `joined`, when it came, where that is equal, too.
@@ -65,6 +65,7 @@ class Worker:
     joined: int = 0
     ended: str = ""
     gone_after: float = NEVER
+    labels: tuple[tuple[str, str], ...] = ()
 
     def see(self, seen: "Worker") -> bool:
         """Takes in what its pod says now. True if its container has started anew."""
@@ -75,7 +76,7 @@ class Worker:
             self.heard = False  # its code may be another one
         self.address, self.ready, self.reason = seen.address, seen.ready, seen.reason
         self.started, self.ended = seen.started or self.started, seen.ended
-        self.gone_after = seen.gone_after
+        self.gone_after, self.labels = seen.gone_after, seen.labels
         return restarted
 
 

@@ -3,10 +3,14 @@
 Times are UTC epoch seconds. A reader answers from what has arrived; records reach it late and in batches.
 """
 
+import re
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 Row = TypeVar("Row")
+
+# Of a place as text: numbers that a database can hold.
+PLACE: Final = re.compile(r"(?P<seq>[0-9]{1,18})?(?:-(?P<mark>[0-9]{1,18}))?")
 
 # Every state that a run is shown in; the last five are final.
 STATES = ("Pending", "Running", "Succeeded", "Failed", "Cancelled", "Skipped", "Unknown")
@@ -79,6 +83,7 @@ class LogRow:
 
     Attributes:
         seq: grows within the run, with gaps: by attempt, then by the worker's own numbers (see `line_seq`).
+        pod_uid: of the worker that said it; with run and attempt it names the attempt. Empty for what no worker said.
         level: of a line of the logging module; empty for one that was printed.
     """
 
@@ -89,6 +94,46 @@ class LogRow:
     stream: str
     text: str
     level: str = ""
+    pod_uid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How far somebody has read a log that is still written.
+
+    What is there at first is read by its numbers, what comes after that by its arrival: the second worker of a
+    broadcast may speak before the first one does, whose line has the lower number all the same.
+
+    Attributes:
+        seq: the last line read of those that were there at first; None once all of them are read.
+        mark: what had arrived up to there was there at first, and is all read once `seq` is None. None before the
+            first look.
+    """
+
+    seq: int | None = 0
+    mark: int | None = None
+
+    @property
+    def text(self) -> str:
+        """As somebody keeps it who comes back later."""
+        return f"{'' if self.seq is None else self.seq}{'' if self.mark is None else f'-{self.mark}'}"
+
+
+def place(text: str) -> Place | None:
+    """A place read back, or the number of a line; None for what is neither."""
+    found = PLACE.fullmatch(text)
+    if not found or not text:
+        return None
+    seq, mark = found["seq"], found["mark"]
+    return Place(int(seq) if seq else None, int(mark) if mark else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Lines of a log that is still written, each with the place behind it; and the place behind what was looked at."""
+
+    lines: tuple[tuple[LogRow, Place], ...]
+    place: Place
 
 
 def line_seq(attempt: int, event: int, index: int, *, shard: int = 0) -> int:
@@ -145,8 +190,11 @@ class Reader(Protocol):
     async def attempts(self, run_id: str) -> tuple[AttemptRow, ...]:
         """The attempts of a run, first to last."""
 
-    async def logs(self, run_id: str, *, after: int = 0, limit: int = 1000) -> tuple[LogRow, ...]:
-        """Log lines of a run with a `seq` above `after`, in order."""
+    async def logs(self, run_id: str, *, after: int = 0, limit: int = 1000, last: bool = False) -> tuple[LogRow, ...]:
+        """Log lines of a run with a `seq` above `after`, in order: the first `limit` of them, or the last."""
+
+    async def onward(self, run_id: str, place: Place, *, limit: int = 1000) -> Told:
+        """The next lines of a log that is still written; none if there is nothing new."""
 
     async def recent(self, tasks: tuple[str, ...], *, limit: int) -> dict[str, tuple[RunRow, ...]]:
         """The last runs of each of these tasks (uids), newest first: for strips in a list of tasks."""

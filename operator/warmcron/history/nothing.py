@@ -5,7 +5,7 @@ from typing import Any, NoReturn
 from warmcron.core import runs
 from warmcron.core.tasks import RunRecord, TaskRef, TaskSpec
 from warmcron.errors import HistoryError
-from warmcron.history.model import AttemptRow, LogRow, Page, RunRow
+from warmcron.history.model import AttemptRow, LogRow, Page, RunRow, Told
 
 
 class Nothing:
@@ -59,6 +59,10 @@ class NothingKept:
 
     async def logs(self, *_: Any, **__: Any) -> tuple[LogRow, ...]:
         """Log lines of a run."""
+        _off()
+
+    async def onward(self, *_: Any, **__: Any) -> Told:
+        """The next lines of a run."""
         _off()
 
     async def recent(self, *_: Any, **__: Any) -> dict[str, tuple[RunRow, ...]]:

@@ -8,11 +8,11 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from warmcron.history import queries
+from warmcron.history import logs, queries
 from warmcron.history.database import Database
-from warmcron.history.model import AttemptRow, LogRow, Page, RunFilter, RunRow
+from warmcron.history.model import AttemptRow, LogRow, Page, Place, RunFilter, RunRow, Told
 from warmcron.history.queries import Position
-from warmcron.history.schema import ATTEMPTS, LINES, RUNS
+from warmcron.history.schema import ATTEMPTS, RUNS
 
 # Statements of a hundred parts are as far as both databases plan quickly.
 TASKS_AT_ONCE: Final = 50
@@ -53,16 +53,32 @@ class StoreReader:
         async with self._database.read() as connection:
             return tuple(_attempt(row) for row in (await connection.execute(wanted)).mappings())
 
-    async def logs(self, run_id: str, *, after: int = 0, limit: int = 1000) -> tuple[LogRow, ...]:
-        """Log lines of a run with a `seq` above `after`, in order."""
-        wanted = (
-            sa.select(LINES)
-            .where(LINES.c.run_id == run_id, LINES.c.seq > max(after, 0))
-            .order_by(LINES.c.seq)
-            .limit(limit)
-        )
+    async def logs(self, run_id: str, *, after: int = 0, limit: int = 1000, last: bool = False) -> tuple[LogRow, ...]:
+        """Log lines of a run with a `seq` above `after`, in order: the first `limit` of them, or the last."""
+        wanted = logs.numbered(run_id, after, limit=limit, last=last)
         async with self._database.read() as connection:
-            return tuple(_line(row) for row in (await connection.execute(wanted)).mappings())
+            found = [_line(row) for row in (await connection.execute(wanted)).mappings()]
+        return tuple(reversed(found) if last else found)
+
+    async def onward(self, run_id: str, place: Place, *, limit: int = 1000) -> Told:
+        """The next lines of a log that is still written; none if there is nothing new.
+
+        Lines are numbered in the order in which they are committed. Only a leader that still writes while the next one
+        does, already breaks that; what it says last may be missed here, and is there when the log is read anew.
+        """
+        async with self._database.read() as connection:
+            newest = (await connection.execute(logs.NEWEST)).scalar() or 0
+            mark = newest if place.mark is None else place.mark
+            if place.seq is not None:
+                first = logs.until(run_id, mark, after=place.seq, limit=limit)
+                rows = (await connection.execute(first)).mappings().all()
+                if rows:
+                    return _told([(row, Place(row["seq"], mark)) for row in rows])
+            fresh = logs.since(run_id, mark, newest, limit=limit, sqlite=self._database.sqlite)
+            rows = (await connection.execute(fresh)).mappings().all()
+        if rows:
+            return _told([(row, Place(None, row["id"])) for row in rows])
+        return Told((), Place(None, max(newest, mark)))
 
     async def recent(self, tasks: tuple[str, ...], *, limit: int) -> dict[str, tuple[RunRow, ...]]:
         """The last runs of each of these tasks (uids), newest first."""
@@ -164,6 +180,10 @@ def _line(row: Any) -> LogRow:
     found = dict(row)
     del found["id"]
     return LogRow(**found)
+
+
+def _told(rows: list[tuple[Any, Place]]) -> Told:
+    return Told(tuple((_line(row), place) for row, place in rows), rows[-1][1])
 
 
 def _json(text: str | None) -> Any:

@@ -82,6 +82,7 @@ LINES: Final = sa.Table(
     sa.Column("stream", sa.Text, nullable=False),
     sa.Column("level", sa.Text, nullable=False),
     sa.Column("text", sa.Text, nullable=False),
+    sa.Column("pod_uid", sa.Text, nullable=False, server_default=""),
     sa.Index("lines_by_run", "run_id", "seq", unique=True),
 )
 

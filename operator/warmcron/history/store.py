@@ -112,6 +112,7 @@ def line_values(number: int, line: LogRow) -> Json:
         "stream": line.stream,
         "level": line.level,
         "text": line.text,
+        "pod_uid": line.pod_uid,
     }
 
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from warmcron.errors import HistoryError
-from warmcron.history.model import FINAL, LogRow, Reader, RunRow
+from warmcron.history.model import FINAL, LogRow, Place, Reader, RunRow
 
 LINES: Final = 500
 # A proxy between may give up on a silent connection.
 SILENCE: Final = 15.0
-# Whoever wants more comes back with the number of the last line.
+# Whoever wants more comes back with the last place.
 LONGEST: Final = 3600.0
 
 
@@ -28,24 +28,25 @@ class Over:
 
 
 async def tail(
-    reader: Reader, run_id: str, *, after: int, pause: float
-) -> AsyncIterator[tuple[LogRow, ...] | Silence | Over]:
-    """Lines with a `seq` above `after` as they come, looked for every `pause` seconds; ends by itself in an hour.
+    reader: Reader, run_id: str, *, place: Place, pause: float
+) -> AsyncIterator[tuple[tuple[LogRow, Place], ...] | Silence | Over]:
+    """Lines behind a place as they come, each with its own; looked for every `pause` seconds.
 
-    It also ends where the history does not answer: who follows comes back by itself.
+    It ends by itself in an hour, and where the history does not answer: who follows comes back by itself.
     """
     loop = asyncio.get_running_loop()
     end, spoken = loop.time() + LONGEST, loop.time()
     over = False
     while loop.time() < end:
         try:
-            lines = await reader.logs(run_id, after=after, limit=LINES)
-            run = None if lines else await reader.run(run_id)
+            told = await reader.onward(run_id, place, limit=LINES)
+            run = None if told.lines else await reader.run(run_id)
         except HistoryError:
             return
-        if lines:
-            after, spoken = lines[-1].seq, loop.time()
-            yield lines
+        place = told.place
+        if told.lines:
+            spoken = loop.time()
+            yield told.lines
             continue
         if over:
             yield Over(run)

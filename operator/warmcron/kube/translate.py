@@ -172,7 +172,8 @@ def _is_object(text: str) -> bool:
 def worker(raw: Json) -> Worker | None:
     """A pod as a worker; None for a pod that is not one (no pool label, or it has ended)."""
     metadata, spec, status = raw["metadata"], raw.get("spec") or {}, raw.get("status") or {}
-    pool = (metadata.get("labels") or {}).get(POOL_LABEL)
+    labels = metadata.get("labels") or {}
+    pool = labels.get(POOL_LABEL)
     if not pool or status.get("phase") in ("Succeeded", "Failed"):
         return None
     container, port = _port(spec)
@@ -188,6 +189,7 @@ def worker(raw: Json) -> Worker | None:
         reason=reason,
         ended=_ended(status, container),
         gone_after=_gone_after(metadata),
+        labels=tuple(sorted((sys.intern(name), sys.intern(value)) for name, value in labels.items())),
     )
 
 

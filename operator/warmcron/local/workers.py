@@ -16,6 +16,7 @@ from warmcron.core.tasks import PoolKey
 from warmcron.errors import LocalError
 from warmcron.local import process
 from warmcron.local.process import Plan, Process
+from warmcron.spec.task import POOL_LABEL
 
 log = structlog.get_logger("warmcron.dev")
 
@@ -157,7 +158,16 @@ class Workers:
             self._ready.discard(worker.uid)
             log.warning("worker not ready", worker=worker.name, pid=worker.pid, reason=reason)
         address = Address("127.0.0.1", worker.port) if worker.port else None
-        seen = Worker(worker.uid, worker.name, key, address, not reason, started=worker.started, reason=reason)
+        seen = Worker(
+            worker.uid,
+            worker.name,
+            key,
+            address,
+            not reason,
+            started=worker.started,
+            reason=reason,
+            labels=((POOL_LABEL, key.name),),
+        )
         self._seen(seen)
 
     def _report(self, worker: Process, how: str) -> None:

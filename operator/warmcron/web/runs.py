@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from warmcron.core import times
-from warmcron.history.model import FINAL, STATES, LogRow, Page, RunFilter, RunRow
+from warmcron.history.model import FINAL, STATES, LogRow, Page, Place, RunFilter, RunRow, Told
 from warmcron.web import show
 from warmcron.web.site import Site, Visit
 from warmcron.web.sources import Order
@@ -76,17 +76,17 @@ async def one(site: Site, request: Request, visit: Visit) -> Response:
     run_id = request.path_params["run_id"]
     if not is_run_id(run_id):
         return site.missing(request, visit, run_id)
-    after = request.query_params.get("after", "0")
+    after = number(request.query_params.get("after", "0"))
     run = await site.reader.run(run_id)
     attempts = await site.reader.attempts(run_id) if run else ()
-    lines = await site.reader.logs(run_id, after=number(after), limit=LINES) if run else ()
+    told = await site.reader.onward(run_id, Place(after), limit=LINES) if run else Told((), Place())
     if run is None:
         # Just asked for, and not begun: the engine sees the order a moment after the API server took it.
         return site.render("run_awaited.html", request, visit, status=404, section="runs", run_id=run_id)
     if not visit.sees(run.namespace):
         return site.missing(request, visit, run_id)
     task = await site.live.task(run.namespace, run.task)
-    shown = fitting(lines)
+    shown = fitting([line for line, _ in told.lines])
     return site.render(
         "run.html",
         request,
@@ -97,8 +97,9 @@ async def one(site: Site, request: Request, visit: Visit) -> Response:
         ended=run.state in FINAL,
         attempts=attempts,
         lines=shown,
-        after=number(after),
-        more=len(lines) == LINES or len(shown) < len(lines),
+        after=after,
+        behind=told.lines[len(shown) - 1][1].text if shown else told.place.text,
+        more=len(told.lines) == LINES or len(shown) < len(told.lines),
         trace=site.trace(run.trace_id),
         may={order: await visit.viewer.may(order, run.namespace) for order in (Order.CANCEL, Order.RETRY)},
     )

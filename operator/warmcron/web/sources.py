@@ -129,6 +129,7 @@ class WorkerRow:
     version: str = ""
     address: str = ""
     started: float | None = None
+    labels: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

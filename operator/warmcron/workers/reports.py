@@ -75,6 +75,7 @@ class Reports:
                 stream=clean(line.get("stream"), 16),
                 text=clean(line["text"], LINE_LIMIT),
                 level=clean(line.get("level"), 16),
+                pod_uid=about.pod_uid,
             )
             rows.append(row)
             if self.echo and self._may_echo():

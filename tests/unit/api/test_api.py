@@ -161,8 +161,17 @@ async def test_one_question_tells_what_became_of_a_tick(browser: Browser, source
     assert found["run"]["runId"] == run.run_id
     assert [line["text"] for line in found["lines"]][-1] == "row 17 of 40"
     assert len(found["attempts"]) == len(source.history.attempt_rows.get(run.run_id, ()))
-    never = await get(browser, f"/tasks/shop/{task.name}/ticks/2026-01-01T00:00:01Z")
-    assert problem(never) == (404, "not-found")
+    for when, why in (
+        (
+            "2026-01-01T00:00:01Z",
+            "its schedule has no tick at 2026-01-01T00:00:01Z; the one after that is 2026-01-01T00:05",
+        ),
+        ("2036-01-01T00:00:00Z", "is still to come"),
+        ("2016-01-01T00:00:00Z", "was skipped together with later ones"),
+    ):
+        never = await get(browser, f"/tasks/shop/{task.name}/ticks/{when}")
+        assert problem(never) == (404, "not-found")
+        assert why in never.text
     assert problem(await get(browser, f"/tasks/shop/{task.name}/ticks/{tick}", token="none")) == (404, "not-found")
 
 
@@ -341,6 +350,39 @@ async def test_a_log_is_read_from_a_number_on(browser: Browser, source: FakeClus
     assert [line["seq"] for line in found] == [first + 1, first + 2]
 
 
+async def test_the_end_of_a_log_can_be_asked_for(browser: Browser, source: FakeCluster) -> None:
+    run = newest(source)
+    source.history.lines[run.run_id] = []
+    for number in range(5):
+        source.history.say(run.run_id, f"line {number}", at=NOW)
+
+    async def texts(query: str) -> list[str]:
+        reply = await get(browser, f"/runs/{run.run_id}/logs?{query}")
+        if "follow" in query:
+            events = [json.loads(line[6:]) for line in reply.text.splitlines() if line.startswith("data: {")]
+            return [event["text"] for event in events if "text" in event]
+        return [line["text"] for line in json.loads(reply.text)["items"]]
+
+    assert await texts("tail=2") == ["line 3", "line 4"]
+    assert await texts("tail=100") == [f"line {number}" for number in range(5)]
+    assert await texts("tail=0") == []
+    assert await texts("tail=2&follow=true") == ["line 3", "line 4"]
+    assert await texts("tail=0&follow=true") == []
+
+
+async def test_workers_tell_their_version_and_are_chosen_by_the_labels_of_their_pods(
+    browser: Browser, source: FakeCluster
+) -> None:
+    first, *others = source.workers_rows
+    source.workers_rows[:] = [replace(first, version="2.0.1", labels=(("app", "reports"),)), *others]
+
+    (found,) = json.loads((await get(browser, "/workers?selector=app%3Dreports")).text)["items"]
+
+    assert (found["name"], found["version"], found["labels"]) == (first.name, "2.0.1", {"app": "reports"})
+    assert len(json.loads((await get(browser, "/workers?selector=!app")).text)["items"]) == len(others)
+    assert problem(await get(browser, "/workers?selector=a%3D%3D%3Db")) == (422, "invalid")
+
+
 async def test_a_log_is_followed_to_the_end_of_its_run(browser: Browser, source: FakeCluster) -> None:
     run = newest(source)
     source.history.lines[run.run_id] = []
@@ -352,7 +394,7 @@ async def test_a_log_is_followed_to_the_end_of_its_run(browser: Browser, source:
 
     assert reply.headers["content-type"].startswith("text/event-stream")
     events = [event.split("\n") for event in reply.text.strip().split("\n\n")]
-    assert [event[0] for event in events] == ["retry: 1000", "id: 2", "id: 3", "event: end"]
+    assert [event[0] for event in events] == ["retry: 1000", "id: 2-3", "id: 3-3", "event: end"]
     assert json.loads(events[1][1].removeprefix("data: "))["text"] == "line 1\nevent: forged"
     assert json.loads(events[3][1].removeprefix("data: "))["state"] == "Failed"
 

@@ -137,6 +137,7 @@ def test_workers_are_the_pods_of_pools_with_their_reasons(api: KubeApi, ctl: Ctl
     assert [row[:3] for row in rows] == [["pod-a", "p", "Ready"], ["pod-b", "p", "NotReady"], ["pod-c", "q", "Ready"]]
     assert rows[1][-1] == "ContainersNotReady"
     assert ctl("workers", "--pool", "q", "-o", "name").out == "pod/pod-c\n"
+    assert ctl("workers", "-l", "warmcron.dev/pool=q", "-o", "name").out == "pod/pod-c\n"
 
 
 DOCTOR: list[tuple[str, dict[str, Any], list[dict[str, Any]], int, list[str]]] = [
@@ -207,6 +208,9 @@ def test_doctor_says_why(
         api.add_pod(**pod)
     done = ctl("doctor", "report")
     assert done.code == code
+    told = json.loads(ctl("doctor", "report", "-o", "json").out)
+    assert told["canRun"] is not bool(code)
+    assert [finding["text"] for finding in told["findings"]] == [line[4:] for line in done.out.splitlines()]
     for line in lines:
         assert line in done.out, done.out
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 
 from fakes.command import Done, run
 from fakes.served import serve
-from fakes.web import FakeCluster, FakeGuard, FakeViewer, cluster
+from fakes.web import NOW, FakeCluster, FakeGuard, FakeViewer, cluster
 from warmcron.api.app import Sources, create
 from warmcron.history.model import RunRow
 
@@ -129,14 +130,57 @@ def test_describe_of_a_run_says_where_each_attempt_went_and_why(source: FakeClus
     out = ctl("describe", run_id).out
     assert "State:" in out
     assert "Trace:" in out
-    attempts = out.partition("Attempts:\n")[2].splitlines()[1:]
+    table, _, log = out.partition("Attempts:\n")[2].partition("\n\nLog:\n")
+    attempts = table.splitlines()[1:]
     assert [line.split()[0] for line in attempts] == ["1", "2", "3", "4"]
+    assert "\nTraceback:\n  Traceback (most recent call last):\n" in out
+    assert [line.split("] ")[1] for line in log.splitlines()][-1] == "TimeoutError: no answer within 30 s"
     assert all("full: 4 runs" in line and "LeastLoaded" in line for line in attempts)
     assert ctl("describe", run_id, "-o", "json").json["run"]["runId"] == run_id
     gone = ctl("describe", "00000000-0000-5000-8000-000000000000")
     assert (gone.code, "run 00000000-0000-5000-8000-000000000000 is not there" in gone.err) == (1, True)
     wide = ctl("runs", "-A", "--search", run_id, "-o", "wide").out.splitlines()
     assert wide[0].split()[-1] == "TRACE"
+
+
+def test_describe_of_a_tick_is_its_run_with_all_of_its_log(source: FakeCluster, ctl: Ctl) -> None:
+    row = some_run(source, trigger="Schedule")
+    source.history.lines.pop(row.run_id, None)
+    for number in range(30):
+        source.history.say(row.run_id, f"line {number}", at=row.scheduled)
+    tick = datetime.fromtimestamp(row.scheduled, timezone(timedelta(hours=8))).isoformat()
+    done = ctl("describe", row.task, "-n", "shop", "--tick", tick)
+    assert done.out.splitlines()[0].split() == ["Run:", row.run_id]
+    assert done.out.partition("\nLog:\n")[2].count("line") == 30
+    assert ctl("describe", row.task, "-n", "shop", "--tick", tick, "-o", "json").json["lines"][29]["text"] == "line 29"
+    last = ctl("describe", row.run_id).out
+    assert f"Log, the last 20 lines of it (all: warmcron logs {row.run_id}):\n" in last
+    assert last.count(" line ") == 20
+    never = ctl("describe", row.task, "-n", "shop", "--tick", "2036-01-01T00:00:00Z")
+    assert (never.code, "still to come" in never.err) == (1, True)
+
+
+def test_a_log_can_be_cut_to_its_end_and_say_where_each_line_is_from(source: FakeCluster, ctl: Ctl) -> None:
+    run_id = next(run_id for run_id, rows in source.history.attempt_rows.items() if len(rows) > 1)
+    pod = source.history.attempt_rows[run_id][0].pod_name
+    source.history.lines.pop(run_id, None)
+    for number in range(3):
+        source.history.say(run_id, f"line {number}", at=NOW)
+    for follow in ((), ("-f",)):
+        assert ctl("logs", run_id, "--tail", "2", *follow).out == "line 1\nline 2\n"
+        assert ctl("logs", run_id, "--tail", "1", "--prefix", *follow).out == f"[1 {pod}] line 2\n"
+
+
+def test_a_skip_says_how_many_ticks_it_stands_for_and_times_may_be_ago(source: FakeCluster, ctl: Ctl) -> None:
+    now = datetime.now(UTC).timestamp()
+    row = replace(some_run(source), state="Skipped", scheduled=now - 1800.0, skipped_ticks=35, reason="Missed")
+    older = replace(row, run_id="older", scheduled=now - 5400.0)
+    source.history.rows = {row.run_id: row, "older": older}
+    rows = ctl("runs", "-n", "shop", "--since", "1h").out.splitlines()[1:]
+    assert [line.split()[0] for line in rows] == [row.run_id]
+    assert rows[0].endswith("Missed (35 ticks)")
+    assert ctl("runs", "-n", "shop", "--since", "1h", "--trigger", "Manual").err == "no runs\n"
+    assert ctl("runs", "-n", "shop", "--since", "1d12h", "--until", "45m", "-o", "name").out == "older\n"
 
 
 def test_a_run_that_goes_on_is_told_to_stop(source: FakeCluster, ctl: Ctl) -> None:
@@ -153,7 +197,13 @@ def test_a_run_that_goes_on_is_told_to_stop(source: FakeCluster, ctl: Ctl) -> No
 def test_workers_show_what_they_run_and_can(source: FakeCluster, ctl: Ctl) -> None:
     done = ctl("workers", "-A")
     assert len(done.out.splitlines()) == len(source.workers_rows) + 1
-    assert "/" in done.out.splitlines()[1]
+    heads, first = done.out.splitlines()[:2]
+    assert "VERSION" in heads
+    assert "/" in first
+    assert source.workers_rows[0].version in done.out
+    source.workers_rows[0] = chosen = replace(source.workers_rows[0], labels=(("app", "reports"),))
+    assert ctl("workers", "-A", "-l", "app=reports", "-o", "name").out == f"pod/{chosen.name}\n"
+    assert "and what was asked for" in ctl("workers", "-A", "-l", "app=nobody").err
 
 
 def test_doctor_uses_what_the_workers_say_of_themselves(source: FakeCluster, ctl: Ctl) -> None:
@@ -169,6 +219,10 @@ def test_doctor_uses_what_the_workers_say_of_themselves(source: FakeCluster, ctl
     assert f"!!  no worker of pool {row.pool} can take it: WorkersBusy" in done.out
     assert f"--  {first.name} is passed over: it has no handler {row.handler!r}; it has something-else" in done.out
     assert f"--  {second.name} is passed over: full: 1 of 1 runs" in done.out
+    program = ctl("doctor", row.task, "-n", "shop", "-o", "json")
+    told = json.loads(program.out)
+    assert (program.code, told["canRun"], told["name"]) == (1, False, row.task)
+    assert {"weight": "stops", "text": f"no worker of pool {row.pool} can take it: WorkersBusy"} in told["findings"]
 
 
 def test_a_server_with_a_guard_wants_a_token(source: FakeCluster) -> None:
@@ -188,6 +242,9 @@ MISTAKES = [
     (["list", "-l", "a=b=c"], 1, "selector: 'a=b=c' is no requirement"),
     (["runs", "-A", "-l", "a in b"], 1, "selector: 'a in b' is no requirement"),
     (["runs", "--since", "yesterday"], 2, "--since: 'yesterday' is not an instant"),
+    (["runs", "--since", "2w"], 2, "or how long ago, such as 90m, 2h or 1d12h"),
+    (["workers", "-l", "a=b=c"], 1, "selector: 'a=b=c' is no requirement"),
+    (["describe", "x", "--tick", "3h"], 2, "--tick: '3h' is not an instant"),
     (["runs", "--state", "Gone"], 1, "state"),
 ]
 

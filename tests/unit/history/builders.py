@@ -41,14 +41,17 @@ def attempt(number: int = 1, **fields: Any) -> AttemptRow:
     return AttemptRow(**{**known, **fields})
 
 
-def line(text: str, number: int = 1, *, index: int = 0, attempt: int = 1) -> LogRow:
+def line(
+    text: str, number: int = 1, *, index: int = 0, attempt: int = 1, shard: int = 0, pod_uid: str = "uid-a"
+) -> LogRow:
     return LogRow(
         run_id=run_id(number),
         attempt=attempt,
-        seq=line_seq(attempt, 1, index),
+        seq=line_seq(attempt, 1, index, shard=shard),
         time=NOW,
         stream="stdout",
         text=text,
+        pod_uid=pod_uid,
     )
 
 

@@ -353,8 +353,11 @@ def test_lines_of_two_shards_are_all_kept(world: Journaled) -> None:
     told = reports(world)
     for request in world.sent():
         told.lines(request.about, 1, [{"text": f"on {request.pod}"}])
-    numbers = [line.seq for _, line in world.written().lines]
-    assert len(set(numbers)) == 2
+    batch = world.written()
+    lines = [line for _, line in batch.lines]
+    assert len({line.seq for line in lines}) == 2
+    pods = {(each.attempt, each.pod_uid): each.pod_name for each in batch.attempts.values()}
+    assert [line.text for line in lines] == [f"on {pods[line.attempt, line.pod_uid]}" for line in lines]
 
 
 def test_results_of_many_shards_are_kept_up_to_a_bound(world: Journaled) -> None:
