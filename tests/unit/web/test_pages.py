@@ -43,7 +43,7 @@ async def test_no_log_line_can_end_an_event_or_forge_one(text: str, serve: Calla
     reply = await Browser(serve(source)).get(f"/runs/{ended}/log?after=0")
     assert reply.headers["content-type"].startswith("text/event-stream")
     events = [event for event in reply.text.split("\n\n") if event and not event.startswith(":")]
-    assert [event.split("\n")[0] for event in events] == ["id: 1", "event: done"]
+    assert [event.split("\n")[0] for event in events] == ["id: 1-1", "event: done"]
     assert Shape(events[0].replace("data: ", "")).found[0] == ("div", ("class",))
 
 
