@@ -45,7 +45,7 @@ cluster-down: setup ## delete the cluster, and stop the Docker engine if `make c
 images: setup ## build the images, and load them into the cluster
 	@$(PY)/python tools/cluster images
 
-bench: setup ## measure everything, beside CronJob and APScheduler (an hour; README's table comes from it)
+bench: setup ## measure everything, beside CronJob and APScheduler (an hour and a half; README's table comes from it)
 	@$(PY)/python -m benchmarks all
 	@$(PY)/python -m benchmarks kind
 

@@ -9,6 +9,7 @@ from benchmarks import quick as short
 from benchmarks import tasks
 from benchmarks.notebook import Notebook
 from benchmarks.peers import cronjob as kubernetes
+from benchmarks.replica import Replica
 from benchmarks.scenarios import arithmetic as sums
 from benchmarks.scenarios import herd as herds
 from benchmarks.scenarios import picking
@@ -16,7 +17,7 @@ from benchmarks.scenarios import steady as even
 from benchmarks.scenarios.resident import resident as at_rest
 from benchmarks.scenarios.side import side as side_by_side
 from benchmarks.scenarios.takeover import takeover as take_over
-from benchmarks.session import session
+from benchmarks.session import Session, session
 
 Given = argparse.Namespace
 Command = Callable[[Given, Notebook], Awaitable[None]]
@@ -29,11 +30,15 @@ def period_for(count: int) -> int:
     return next((period for size, period in PERIODS if count <= size), 600)
 
 
+def _operator(opened: Session, history: str) -> Replica:
+    """An operator that remembers runs in a file of this session, or nowhere."""
+    return opened.start_operator(history_url=f"sqlite:///{opened.folder}/history.db" if history == "sqlite" else "")
+
+
 async def herd(given: Given, notebook: Notebook) -> None:
     """Herds of each size, one after the other, on one control plane."""
     async with session(given.workers, given.keep) as opened:
-        url = f"sqlite:///{opened.folder}/history.db" if given.history == "sqlite" else ""
-        replica = opened.start_operator(history_url=url)
+        replica = _operator(opened, given.history)
         for count in given.sizes:
             period = given.period or period_for(count)
             row = await herds.herd(
@@ -44,6 +49,7 @@ async def herd(given: Given, notebook: Notebook) -> None:
                 period=period,
                 pods=given.pods,
                 deliveryPolicy=given.delivery,
+                payload=given.payload,
             )
             notebook.add("herd", {**row, "history": given.history})
 
@@ -63,11 +69,17 @@ async def cronjob(given: Given, notebook: Notebook) -> None:
     for count in given.sizes:
         for limits in given.limits:  # a control plane each: the second would inherit the first one's Jobs
             async with session("sink", given.keep) as opened:
-                theirs = await kubernetes.cronjobs(opened, count=count, tuned=limits == "tuned", minutes=given.minutes)
+                theirs = await kubernetes.cronjobs(
+                    opened, count=count, tuned=limits == "tuned", minutes=given.minutes, payload=given.payload
+                )
                 notebook.add("cronjob", theirs)
                 period = period_for(count)
                 ours = await kubernetes.ours(
-                    opened, count=count, rounds=tasks.whole(given.minutes, period), period=period
+                    opened,
+                    count=count,
+                    rounds=tasks.whole(given.minutes, period),
+                    period=period,
+                    payload=given.payload,
                 )
                 notebook.add("cronjob", {**ours, "times_ours": round(theirs["pod_p99_ms"] / ours["pod_p99_ms"], 1)})
 
@@ -75,11 +87,15 @@ async def cronjob(given: Given, notebook: Notebook) -> None:
 async def steady(given: Given, notebook: Notebook) -> None:
     """Tasks spread over a minute, tasks that are due every second, then more and more runs a second."""
     async with session("sink", given.keep) as opened:
-        replica = opened.start_operator()
-        notebook.add("spread", await even.spread(opened, replica, count=given.tasks, seconds=60))
-        notebook.add("frequent", await even.frequent(opened, replica, count=given.frequent, seconds=30))
+        replica = _operator(opened, given.history)
+
+        def add(name: str, row: dict[str, Any]) -> None:
+            notebook.add(name, {**row, "history": given.history})
+
+        add("spread", await even.spread(opened, replica, count=given.tasks, seconds=60))
+        add("frequent", await even.frequent(opened, replica, count=given.frequent, seconds=20))
         async for row in even.sustained(opened, replica, rates=sorted(given.rates), seconds=given.seconds):
-            notebook.add("sustained", row)
+            add("sustained", row)
 
 
 async def resident(given: Given, notebook: Notebook) -> None:
@@ -120,7 +136,9 @@ async def kind(given: Given, notebook: Notebook) -> None:
     """CronJob up to the running container, on the kind cluster."""
     from benchmarks.scenarios.kind import kind as on_kind  # noqa: PLC0415 - the client of the tests is 35 MiB
 
-    on_kind(count=given.size, rounds=given.rounds, add=lambda row: notebook.add("kind", row))
+    for number in (signal.SIGINT, signal.SIGTERM):  # it waits outside the loop, whose own handler it would not hear
+        signal.signal(number, signal.default_int_handler)
+    on_kind(count=given.size, rounds=given.rounds, keep=given.keep, add=lambda row: notebook.add("kind", row))
 
 
 async def quick(given: Given, notebook: Notebook) -> None:
@@ -144,7 +162,7 @@ COMMANDS: Final[dict[str, Command]] = {
 
 
 def everything(defaults: Callable[..., Given]) -> list[tuple[str, Given]]:
-    """What `all` measures, in under an hour on two cores; `defaults` gives a scenario's options from its arguments."""
+    """What `all` measures, in 75 minutes on two cores; `defaults` gives a scenario's options from its arguments."""
     parts: list[tuple[str, dict[str, Any]]] = [
         ("arithmetic", {}),
         ("herd", {"sizes": [10, 100, 1000]}),

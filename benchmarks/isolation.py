@@ -32,7 +32,7 @@ def enter() -> None:
     flags = ["--net"] if os.geteuid() == 0 else ["--net", "--map-root-user"]
     if subprocess.run([unshare, *flags, "true"], check=False).returncode:
         raise CannotIsolateError(CannotIsolateError.__doc__)
-    command = [unshare, *flags, sys.executable, "-m", "benchmarks", *sys.argv[1:]]
+    command = [unshare, *flags, sys.executable, *sys.orig_argv[1:]]
     os.execvpe(unshare, command, {**os.environ, MARK: "1"})  # noqa: S606 - ourselves, with the same arguments
 
 

@@ -1,9 +1,12 @@
-"""What arrived at the workers against what should have: lost, doubled, early, and how late. Pure."""
+"""What arrived at the workers against what should have: lost, doubled, early, and how late. It changes no ledger.
+
+A ledger has a line of JSON for each arrival: `at` (epoch seconds), `tick` (ISO 8601), `task`, `run`, `pod`.
+"""
 
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 
@@ -42,15 +45,57 @@ class Verdict:
 
 def read(files: Iterable[Path]) -> list[Arrival]:
     """All arrivals that are written down."""
-    found = []
-    for file in files:
-        for line in file.read_text().splitlines():
-            entry = json.loads(line)
-            tick = int(datetime.fromisoformat(entry["tick"]).timestamp())
-            found.append(
-                Arrival(entry["at"], tick, entry["task"], entry["run"], entry["pod"], entry.get("repeated", False))
-            )
-    return found
+    return [arrival for file in files for arrival in _arrivals(file.read_bytes())[0]]
+
+
+class Tail:
+    """What is written into ledgers from now on."""
+
+    def __init__(self, files: Iterable[Path]) -> None:
+        self._read = {file: file.stat().st_size for file in files}
+
+    def read(self) -> list[Arrival]:
+        """What has been written since it was asked last."""
+        found = []
+        for file, offset in self._read.items():
+            with file.open("rb") as lines:
+                lines.seek(offset)
+                arrivals, length = _arrivals(lines.read())
+            self._read[file] = offset + length
+            found += arrivals
+        return found
+
+
+def _arrivals(text: bytes) -> tuple[list[Arrival], int]:
+    """The whole lines of a text, and how many bytes they are: somebody may be writing the last one."""
+    length = text.rfind(b"\n") + 1
+    entries = map(json.loads, text[:length].splitlines())
+    return [
+        Arrival(
+            entry["at"],
+            int(datetime.fromisoformat(entry["tick"]).timestamp()),
+            entry["task"],
+            entry["run"],
+            entry["pod"],
+            entry.get("repeated", False),
+        )
+        for entry in entries
+    ], length
+
+
+def write(file: Path, arrivals: Iterable[Arrival]) -> None:
+    """Writes a ledger as the workers do, for what has been seen otherwise."""
+    with file.open("w") as out:
+        for arrival in arrivals:
+            entry = {
+                "at": arrival.at,
+                "pod": arrival.pod,
+                "run": arrival.run,
+                "tick": datetime.fromtimestamp(arrival.tick, UTC).isoformat(),
+                "task": arrival.task,
+                "repeated": arrival.repeated,
+            }
+            out.write(json.dumps(entry) + "\n")
 
 
 def judge(arrivals: Iterable[Arrival], *, tasks: Iterable[str], ticks: Iterable[int]) -> Verdict:

@@ -143,13 +143,22 @@ class Postgres:
         return "\n".join((self.folder / "tool.log").read_text(errors="replace").splitlines()[-10:])
 
 
+def _give_away(folder: Path) -> None:
+    try:
+        os.chown(folder, NOBODY, NOBODY)
+    except OSError as error:  # root is all that there is in the namespace of a user
+        raise StartError(
+            "PostgreSQL refuses to run as root: run `python -m benchmarks history` by itself, without `all`"
+        ) from error
+
+
 @contextmanager
 def started(*, wal_segment_megabytes: int = 16, **settings: str) -> Iterator[Postgres]:
     """A server that is stopped and removed at the end."""
     folder = Path(tempfile.mkdtemp(prefix="warmcron-pg-"))
     try:
         if os.geteuid() == 0:
-            os.chown(folder, NOBODY, NOBODY)
+            _give_away(folder)
         (folder / "tool.log").touch(mode=0o666)
         server = Postgres(folder)
         server.init(wal_segment_megabytes=wal_segment_megabytes, **settings)

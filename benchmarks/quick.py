@@ -30,8 +30,10 @@ async def rows(keep: Path | None) -> AsyncIterator[tuple[str, Record]]:
 def faults(record: Record) -> list[str]:
     """What must not be, whatever the machine."""
     found = []
-    for kind in ("herd", "takeover", "spread", "frequent"):
+    for kind in ("herd", "takeover", "spread", "frequent", "kind"):
         for row in record.get(kind, ()):
+            if row.get("peer", "").startswith("CronJob"):
+                continue
             name = f"{kind} of {row['count']}" + (f", {row['signal']}" if "signal" in row else "")
             found += [f"{name}: {row[key]} {key}" for key in ("lost", "doubled", "early") if row[key]]
             if row.get("status_missing"):
@@ -41,4 +43,7 @@ def faults(record: Record) -> list[str]:
                 limit *= 2
             if row.get("status_writes_per_run", 0) > limit:
                 found.append(f"{name}: {row['status_writes_per_run']} status writes a run, more than {limit}")
+    for row in record.get("sustained", ()):  # whose last step is beyond what the machine can do
+        name = f"{row['runs_per_second']} runs a second"
+        found += [f"{name}: {row[key]} {key}" for key in ("doubled", "early") if row[key]]
     return found

@@ -48,7 +48,8 @@ KIND: Final = (
     ("code runs, p50 ms", "arrival_p50_ms"),
     ("p99 ms", "arrival_p99_ms"),
     ("last ms", "last_ms"),
-    ("lost", "lost_text"),
+    ("runs due", "expected"),
+    ("lost / doubled / early", "counts"),
 )
 RESIDENT: Final = (
     ("tasks", "count"),
@@ -75,6 +76,7 @@ ARITHMETIC: Final = (
 )
 SPREAD: Final = (
     ("tasks a minute", "tasks_per_minute"),
+    ("history", "history"),
     ("p50 ms", "arrival_p50_ms"),
     ("p99 ms", "arrival_p99_ms"),
     ("lost / doubled / early", "counts"),
@@ -83,6 +85,7 @@ SPREAD: Final = (
 )
 FREQUENT: Final = (
     ("tasks with @every 1s", "count"),
+    ("history", "history"),
     ("p50 ms", "arrival_p50_ms"),
     ("p99 ms", "arrival_p99_ms"),
     ("lost / doubled / early", "counts"),
@@ -98,13 +101,14 @@ PICKING: Final = (
 )
 SUSTAINED: Final = (
     ("runs a second", "runs_per_second"),
+    ("for s", "seconds"),
     ("p50 ms", "arrival_p50_ms"),
     ("p99 ms", "arrival_p99_ms"),
     ("lost / doubled / early", "counts"),
     ("operator CPU, % of a core", "operator_cpu_percent"),
     ("status writes a run", "status_writes_per_run"),
+    ("history: rows written / dropped / waiting", "rows_text"),
 )
-
 
 HISTORY_INTAKE: Final = (
     ("database", "database"),
@@ -184,6 +188,8 @@ def _more(row: Record) -> Record:
         more["stall_ms"] = row["restart_stall"]["max_ms"]
         more["scrape_stall_ms"] = row.get("scrape_stall", {}).get("max_ms", "")
         more["api_stall_ms"] = row.get("api_stall", {}).get("max_ms", "")
+    if more["history"] != "off" and "history_written" in row:
+        more["rows_text"] = f"{row['history_written']} / {row['history_dropped']} / {row['history_waiting']}"
     if "expected" in row:
         more["lost_text"] = f"{row['lost']} of {row['expected']}"
     return more

@@ -3,12 +3,16 @@
 import asyncio
 import json
 import time
+from pathlib import Path
 from typing import Any, Final
 
 from benchmarks import ledger
-from benchmarks.api import Stamps
+from benchmarks.api import Json, Stamps
+from benchmarks.ledger import Arrival
+from benchmarks.processes import Child
 from benchmarks.scenarios.herd import herd
-from benchmarks.session import Session
+from benchmarks.session import Session, Used
+from benchmarks.tasks import PAYLOAD
 
 MINUTE: Final = 60
 TUNED: Final = (
@@ -20,42 +24,42 @@ TUNED: Final = (
 DEFAULT: Final = ()
 
 
-async def cronjobs(session: Session, *, count: int, tuned: bool, minutes: int) -> dict[str, Any]:
-    """N CronJobs due every minute, over so many minutes; one record."""
+async def cronjobs(
+    session: Session, *, count: int, tuned: bool, minutes: int, payload: Json = PAYLOAD
+) -> dict[str, Any]:
+    """N CronJobs due every minute, over so many minutes; one record.
+
+    What the watch saw goes into `NAMESPACE-jobs.jsonl` and `NAMESPACE-pods.jsonl` in the session's folder, as ledgers.
+    """
     namespace = f"cronjob-{count}-{'tuned' if tuned else 'default'}"
     await session.api.namespace(namespace)
     path = f"/apis/batch/v1/namespaces/{namespace}"
     jobs, pods = Stamps(), Stamps()
     await jobs.follow(session.api, f"{path}/jobs", empty=True)
     await pods.follow(session.api, f"/api/v1/namespaces/{namespace}/pods", empty=True)
+    names = [f"c{number}" for number in range(count)]
     await asyncio.sleep(MINUTE - time.time() % MINUTE + 1)  # made within one minute, so that no tick is made up for
-    await session.api.in_bulk("POST", [(f"{path}/cronjobs", _cronjob(f"c{number}")) for number in range(count)])
+    await session.api.in_bulk("POST", [(f"{path}/cronjobs", _cronjob(name, payload)) for name in names])
     first = int(time.time() // MINUTE + 1) * MINUTE
     ticks = [first + MINUTE * number for number in range(minutes)]
     child = session.plane.start_controllers(name=namespace, flags=TUNED if tuned else DEFAULT)
     try:
-        await asyncio.sleep(first - 1 - time.time())
-        before, began = await session.used(), child.cpu()
-        await asyncio.sleep(ticks[-1] + MINUTE - 1 - time.time())
-        used, own = await session.used() - before, child.cpu() - began
+        used, own = await _used(session, child, ticks)
     finally:
         jobs.stop()
         pods.stop()
         await child.stop()
-    made = _delays(jobs, ticks, kind="Job")
-    runs = max(len(made), 1)
-    found = {
-        f"{name}_{key}": value
-        for name, stamps in (("job", made), ("pod", _delays(pods, ticks, kind="Pod")))
-        for key, value in _figures(stamps).items()
-    }
+    lost, jobs_late = _judged(session.folder / f"{namespace}-jobs.jsonl", created(jobs, kind="job"), names, ticks)
+    _, pods_late = _judged(session.folder / f"{namespace}-pods.jsonl", created(pods, kind="pod"), names, ticks)
+    runs = max(count * minutes - lost, 1)
     return {
         "peer": f"CronJob, {'QPS 2000, 50 syncs' if tuned else 'default flags'}",
         "count": count,
         "minutes": minutes,
         "expected": count * minutes,
-        "lost": count * minutes - len(made),
-        **found,
+        "lost": lost,
+        **{f"job_{key}": value for key, value in jobs_late.items()},
+        **{f"pod_{key}": value for key, value in pods_late.items()},
         "cpu_controllers_ms": round(own * 1000 / runs, 2),
         "cpu_apiserver_ms": round(used.apiserver * 1000 / runs, 2),
         "cpu_etcd_ms": round(used.etcd * 1000 / runs, 2),
@@ -63,14 +67,24 @@ async def cronjobs(session: Session, *, count: int, tuned: bool, minutes: int) -
     }  # fmt: skip
 
 
-async def ours(session: Session, *, count: int, rounds: int, period: int) -> dict[str, Any]:
+async def _used(session: Session, child: Child, ticks: list[int]) -> tuple[Used, float]:
+    """What everything, and the controllers, use from before the first tick until the last one is a minute old."""
+    await asyncio.sleep(ticks[0] - 1 - time.time())
+    before, began = await session.used(), child.cpu()
+    await asyncio.sleep(ticks[-1] + MINUTE - 1 - time.time())
+    return await session.used() - before, child.cpu() - began
+
+
+async def ours(session: Session, *, count: int, rounds: int, period: int, payload: Json = PAYLOAD) -> dict[str, Any]:
     """As many tasks, by warmcron, on the control plane where CronJob has just been measured; in the same columns.
 
     Its times end with the request at the worker, where CronJob's end with an object that no kubelet has seen yet.
     """
     replica = session.start_operator()
     await replica.leading(0)
-    found = await herd(session, replica, count=count, rounds=rounds, period=period, pods=10, namespace="beside")
+    found = await herd(
+        session, replica, count=count, rounds=rounds, period=period, pods=10, namespace="beside", payload=payload
+    )
     return {
         "peer": "warmcron, request at the worker",
         "count": count,
@@ -86,30 +100,33 @@ async def ours(session: Session, *, count: int, rounds: int, period: int) -> dic
     }
 
 
-def _figures(delays: list[float]) -> dict[str, float]:
-    return {
-        "p50_ms": round(ledger.percentile(delays, 0.5), 1),
-        "p99_ms": round(ledger.percentile(delays, 0.99), 1),
-        "last_ms": round(delays[-1], 1) if delays else float("nan"),
+def _judged(file: Path, arrivals: list[Arrival], names: list[str], ticks: list[int]) -> tuple[int, dict[str, float]]:
+    """How many of the ticks are lost, and how late the others were; every one of them goes into a ledger."""
+    ledger.write(file, [arrival for arrival in arrivals if arrival.tick in ticks])
+    verdict = ledger.judge(arrivals, tasks=names, ticks=ticks)
+    return verdict.lost, {
+        "p50_ms": round(ledger.percentile(verdict.delays, 0.5), 1),
+        "p99_ms": round(ledger.percentile(verdict.delays, 0.99), 1),
+        "last_ms": round(verdict.delays[-1], 1) if verdict.delays else float("nan"),
     }
 
 
-def _delays(stamps: Stamps, ticks: list[int], *, kind: str) -> list[float]:
-    """Milliseconds from each tick to the creation of its Job, or of that Job's Pod, sorted."""
-    found: dict[str, float] = {}
+def created(stamps: Stamps, *, kind: str) -> list[Arrival]:
+    """When each Job, or the first Pod of each, was created: its name ends with the minute that it is for."""
+    found: dict[str, Arrival] = {}
     for at, line in stamps.lines:
         event = json.loads(line)
         if event["type"] == "ADDED":
             metadata = event["object"]["metadata"]
-            name = metadata["name"] if kind == "Job" else metadata["labels"]["batch.kubernetes.io/job-name"]
-            found.setdefault(name, at)
-    delays = ((at - int(name.rpartition("-")[2]) * MINUTE, int(name.rpartition("-")[2]) * MINUTE)
-              for name, at in found.items())  # fmt: skip
-    return sorted(delay * 1000 for delay, tick in delays if tick in ticks)
+            job = metadata["name"] if kind == "job" else metadata["labels"]["batch.kubernetes.io/job-name"]
+            task, _, minute = job.rpartition("-")
+            found.setdefault(job, Arrival(at, int(minute) * MINUTE, task, job, metadata["name"], repeated=False))
+    return list(found.values())
 
 
-def _cronjob(name: str) -> dict[str, Any]:
-    container = {"name": "work", "image": "none", "command": ["true"]}
+def _cronjob(name: str, payload: Json) -> dict[str, Any]:
+    said = {"name": "PAYLOAD", "value": json.dumps(payload)}
+    container = {"name": "work", "image": "none", "command": ["true"], "env": [said]}
     pod = {"spec": {"containers": [container], "restartPolicy": "Never"}}
     spec = {"schedule": "* * * * *", "concurrencyPolicy": "Allow", "jobTemplate": {"spec": {"template": pod}}}
     return {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": name}, "spec": spec}

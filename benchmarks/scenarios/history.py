@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from benchmarks import ledger, machine, past
 from benchmarks.past import Past
 from benchmarks.postgres import Postgres, started
-from benchmarks.processes import cpu_of
+from benchmarks.processes import StartError, cpu_of
 from benchmarks.questions import QUESTIONS
 from warmcron.history.address import parse
 from warmcron.history.database import Database
@@ -35,17 +35,26 @@ SEED: Final = 3
 async def history(
     *, runs: int, tasks: int, intake: int, repeats: int, kinds: Sequence[str] = KINDS
 ) -> AsyncIterator[tuple[str, Record]]:
-    """Fills each database, adds `intake` runs as the service does, and asks every question `repeats` times."""
+    """Fills each database, adds `intake` runs as the service does, and asks every question `repeats` times.
+
+    A server that cannot be started takes nothing from what the databases before it have shown: it raises at the end.
+    """
     told, asked = Past(runs=runs, tasks=tasks), {}
+    missing: StartError | None = None
     for kind in kinds:
-        async with _filled(kind, told) as (database, size, server):
-            taken = await _take_in(database, told, intake, size, server)
-            yield "history_intake", {"database": kind, "count": runs, **taken}
-            asked[kind] = await _ask_all(database, told, repeats)
-            yield "history_plans", {"database": kind, "plans": await _plans(database, told)}
-    for name in QUESTIONS:
+        try:
+            async with _filled(kind, told) as (database, size, server):
+                taken = await _take_in(database, told, intake, size, server)
+                yield "history_intake", {"database": kind, "count": runs, **taken}
+                asked[kind] = await _ask_all(database, told, repeats)
+                yield "history_plans", {"database": kind, "plans": await _plans(database, told)}
+        except StartError as error:
+            missing = error
+    for name in QUESTIONS if asked else ():
         answers = {f"{kind}_{key}": value for kind, found in asked.items() for key, value in found[name].items()}
         yield "history", {"question": name, **answers}
+    if missing:
+        raise missing
 
 
 @asynccontextmanager

@@ -1,8 +1,13 @@
 """What the benchmark calls lost, doubled and early."""
 
+import json
+from pathlib import Path
+
 import pytest
 
-from benchmarks.ledger import Arrival, judge, percentile
+from benchmarks.api import Stamps
+from benchmarks.ledger import Arrival, Tail, judge, percentile, read, write
+from benchmarks.peers.cronjob import created
 from benchmarks.tasks import fixed, soon, whole
 
 
@@ -66,3 +71,43 @@ def test_any_number_of_rounds_has_a_schedule(rounds: int, period: int, found: in
 def test_what_no_schedule_can_say_is_refused() -> None:
     with pytest.raises(ValueError, match="no schedule"):
         soon(10, period=20, count=5)
+
+
+def test_a_ledger_that_is_written_reads_as_what_was_seen(tmp_path: Path) -> None:
+    seen = [arrival("a", 1_800_000_000, 1_800_000_000.25), arrival("b", 1_800_000_000, 1_800_000_001.0, repeated=True)]
+    write(tmp_path / "ledger", seen)
+    assert read([tmp_path / "ledger"]) == seen
+
+
+def test_a_tail_gives_each_line_once_and_only_when_it_is_whole(tmp_path: Path) -> None:
+    file, later = tmp_path / "ledger", tmp_path / "later"
+    write(file, [arrival("before", 10, 10.0)])
+    write(later, [arrival("a", 10, 10.1), arrival("b", 10, 10.2)])
+    tail = Tail([file])
+    assert tail.read() == []
+    text = later.read_text()
+    with file.open("a") as ledger:
+        ledger.write(text[:-5])  # the second line is being written
+    assert [found.task for found in tail.read()] == ["a"]
+    with file.open("a") as ledger:
+        ledger.write(text[-5:])
+    assert [found.task for found in tail.read()] == ["b"]
+    assert tail.read() == []
+
+
+def test_objects_of_cronjob_are_arrivals_at_the_minute_in_their_name() -> None:
+    def event(kind: str, name: str, job: str) -> bytes:
+        labels = {"batch.kubernetes.io/job-name": job}
+        return json.dumps({"type": kind, "object": {"metadata": {"name": name, "labels": labels}}}).encode()
+
+    pods = Stamps(
+        [
+            (61.5, event("ADDED", "c-1-1-abc", "c-1-1")),
+            (62.0, event("MODIFIED", "c-1-1-abc", "c-1-1")),
+            # the Job's second Pod is a repetition, not a run
+            (63.0, event("ADDED", "c-1-1-def", "c-1-1")),
+        ]
+    )
+    assert created(pods, kind="pod") == [Arrival(61.5, 60, "c-1", "c-1-1", "c-1-1-abc", repeated=False)]
+    jobs = Stamps([(61.25, event("ADDED", "c-1-1", ""))])
+    assert created(jobs, kind="job") == [Arrival(61.25, 60, "c-1", "c-1-1", "c-1-1", repeated=False)]
