@@ -52,6 +52,7 @@ async def herd(  # noqa: PLR0913 - the parameters of the measurement, each by na
     return {
         "count": count,
         "rounds": rounds,
+        "ticks": ticks,
         "pods": pods,
         "workers": session.fleet.kind,
         "delivery": spec.get("deliveryPolicy", "AtLeastOnce"),

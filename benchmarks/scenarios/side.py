@@ -75,6 +75,7 @@ async def _external(session: Session, module: str, pods: list[Pod], *, count: in
     verdict = ledger.judge(arrivals, tasks=names, ticks=ticks)
     return {
         "count": count,
+        "ticks": ticks,
         "lost": verdict.lost,
         "doubled": verdict.doubled,
         "early": verdict.early,
