@@ -88,7 +88,8 @@ def _measure(
             raise TimeoutError(f"{len(names)} objects were not made in time; the machine is too busy")
         ticks.append(tick)
         arrivals += _arrived(space, names, tick)
-        started += [moment - tick for moment in _containers(space)]
+        if made is _cronjob:
+            started += [moment - tick for moment in _containers(space, len(names))]
         _remove(space, names, "stask" if made is _task else "cronjob")
     verdict = ledger.judge(arrivals, tasks=names, ticks=ticks)
     return arrivals, {
@@ -126,12 +127,16 @@ def _begun(space: Space, tick: int) -> list[Arrival]:
     ]
 
 
-def _containers(space: Space) -> list[float]:
-    """When the containers of Jobs were started, by the word of the kubelet."""
-    pods = json.loads(space.kubectl("get", "pods", "-l", OF_JOBS, "-o", "json"))["items"]
-    states = [status["state"] for pod in pods for status in pod["status"].get("containerStatuses", ())]
-    stamps = [found["startedAt"] for state in states for found in state.values() if found.get("startedAt")]
-    return [datetime.fromisoformat(stamp).timestamp() for stamp in stamps]
+def _containers(space: Space, count: int) -> list[float]:
+    """When the containers of Jobs were started, by the word of the kubelet, which comes a while after the start."""
+    end = time.monotonic() + MINUTE
+    while True:
+        pods = json.loads(space.kubectl("get", "pods", "-l", OF_JOBS, "-o", "json"))["items"]
+        states = [status["state"] for pod in pods for status in pod["status"].get("containerStatuses", ())]
+        stamps = [found["startedAt"] for state in states for found in state.values() if found.get("startedAt")]
+        if len(stamps) >= count or time.monotonic() > end:
+            return [datetime.fromisoformat(stamp).timestamp() for stamp in stamps]
+        time.sleep(2)
 
 
 def _remove(space: Space, names: list[str], resource: str) -> None:
