@@ -10,7 +10,7 @@ from warmcron.core import schedule
 from warmcron.core import selector as selectors
 from warmcron.core.tasks import manual_run_id, tick_run_id
 from warmcron.errors import HistoryError, KubeError
-from warmcron.history.model import AttemptRow, LogRow, Page, Place, RunFilter, RunRow, Told
+from warmcron.history.model import FINAL, AttemptRow, LogRow, Page, Place, RunFilter, RunRow, Told
 from warmcron.local import labels
 from warmcron.spec.task import DaylightSavingPolicy
 from warmcron.web.sources import Condition, Flag, Order, OrderError, PoolRow, TaskDetail, TaskRow, Viewer, WorkerRow
@@ -119,6 +119,11 @@ class FakeHistory:
         self._check()
         return self.rows.get(run_id)
 
+    async def first_from(self, task_uid: str, tick: float) -> RunRow | None:
+        self._check()
+        later = [row for row in self.rows.values() if row.task_uid == task_uid and row.scheduled >= tick]
+        return min((row for row in later if row.trigger == "Schedule"), key=lambda row: row.scheduled, default=None)
+
     async def attempts(self, run_id: str) -> tuple[AttemptRow, ...]:
         self._check()
         return tuple(self.attempt_rows.get(run_id, ()))
@@ -214,6 +219,7 @@ class FakeCluster:
         self.workers_rows: list[WorkerRow] = []
         self.orders: list[tuple[str, ...]] = []
         self.queued: dict[str, tuple[str, str]] = {}  # runs that wait for their turn: namespace and name by id
+        self.remembered: dict[str, RunRow] = {}  # ended runs that their tasks' status still has
         self.refuse = ""
         self.refused = ""  # the one that is refused; empty for all
         self.payload: Any = {"since": "yesterday", "limit": 500}
@@ -260,6 +266,10 @@ class FakeCluster:
     async def holder(self, run_id: str) -> tuple[str, str] | None:
         row = self.history.rows.get(run_id)
         return (row.namespace, row.task) if row and row.finished is None else self.queued.get(run_id)
+
+    async def run(self, run_id: str) -> RunRow | None:
+        row = self.history.rows.get(run_id)
+        return row if row and row.state not in FINAL else self.remembered.get(run_id)
 
     async def demand(self, namespace: str, pool: str, *, within: float) -> PoolRow | None:
         ready = [row for row in self.workers_rows if (row.namespace, row.pool, row.state) == (namespace, pool, "Ready")]
@@ -436,7 +446,8 @@ def _flagged(row: TaskRow, runs: list[RunRow], number: int) -> TaskRow:
             flag = Flag.RUNNING
         case 6:
             flag = Flag.SUSPENDED
-    return replace(row, flags=frozenset({flag}), message=message, failures=failures, last=last)
+    following = None if flag is Flag.SUSPENDED else row.next
+    return replace(row, flags=frozenset({flag}), message=message, failures=failures, last=last, next=following)
 
 
 def _add_workers(found: FakeCluster, random: Random) -> None:
@@ -465,7 +476,7 @@ def _add_workers(found: FakeCluster, random: Random) -> None:
 
 
 def _add_stories(found: FakeCluster) -> None:
-    """One run that goes on and logs, and one that failed on three workers."""
+    """One run that goes on and logs, one row for ticks that were missed, and one run that failed four times."""
     if ("search", "reindex") in found.rows:
         row = found.rows["search", "reindex"]
         live = run_row(
@@ -482,6 +493,10 @@ def _add_stories(found: FakeCluster) -> None:
         found.history.attempt_rows[live.run_id] = [_attempt(live, 1, sent=NOW - 95, answer="Accepted")]
         for step in range(1, 43):
             found.history.say(live.run_id, f"indexed {step * 10_000:,} documents", at=NOW - 95 + step * 2)
+    if ("shop", "stock-sync") in found.rows:
+        row, tick = found.rows["shop", "stock-sync"], int(NOW) // 300 * 300 - 86_400 * 2
+        gone = run_row(row, tick, state="Skipped", reason="Missed", attempts=0, pod_name="", started=None)
+        found.history.add(replace(gone, skipped_ticks=12, finished=tick + 70))
     failed = next((row for row in found.history.rows.values() if row.state == "Failed"), None)
     if failed is None:
         return

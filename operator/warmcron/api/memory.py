@@ -10,11 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from warmcron import garbage
+from warmcron.api import remembered
 from warmcron.core import demand, times
 from warmcron.core.pool import NOT_HEARD, Worker
 from warmcron.core.tasks import PoolKey, Task, TaskSpec
 from warmcron.engine import Engine
 from warmcron.engine.ports import Clock
+from warmcron.history import rows
+from warmcron.history.model import RunRow
 from warmcron.web.sources import Condition, Flag, PoolRow, TaskDetail, TaskRow, WorkerRow
 
 # Rows made before the event loop, which also sends runs to workers, gets its turn: about 2 ms of first sight.
@@ -104,6 +107,17 @@ class Memory:
         """Namespace and name of the task whose run goes on or waits for its turn."""
         task = self._engine.task_of(run_id)
         return (task.namespace, task.name) if task else None
+
+    async def run(self, run_id: str) -> RunRow | None:
+        """A run that goes on, waits for its turn, or is among the last of its task."""
+        if run := self._engine.runner.runs.get(run_id):
+            return rows.run_row(rows.Note(run, None, None))
+        for number, task in enumerate(self._engine.tasks, 1):
+            if found := remembered.of(task, run_id):
+                return found
+            if number % SLICE == 0:
+                await asyncio.sleep(0)
+        return None
 
     async def demand(self, namespace: str, pool: str, *, within: float) -> PoolRow | None:
         """A pool with what is due in so many seconds; None while we do not lead, or are still taking over."""

@@ -13,7 +13,7 @@ from warmcron.api.selecting import chosen
 from warmcron.api.sources import Sources
 from warmcron.api.tasks import asked, task_of
 from warmcron.core import times
-from warmcron.core.tasks import tick_run_id
+from warmcron.history import tick as ticks
 from warmcron.history.model import Place, RunFilter, RunRow, place
 from warmcron.web.seats import Seats
 from warmcron.web.sources import TaskRow
@@ -49,9 +49,12 @@ def routes(sources: Sources) -> APIRouter:
         tick: AwareDatetime,
         lines: Annotated[int, Query(ge=0, le=documents.MOST_LINES, description="At most so many lines.")] = 1000,
     ) -> documents.Tick:
-        """What became of a tick: its run, the attempts on their pods, the log lines of each."""
+        """What became of a tick: its run, the attempts on their pods, the log lines of each.
+
+        A tick that was skipped together with others has one row with them: that of the last, with `skippedTicks`.
+        """
         task = (await task_of(sources, who, namespace, name)).row
-        row = await sources.reader.run(tick_run_id(task.uid, int(tick.timestamp())))
+        row = await ticks.row_of(sources.reader, task_uid=task.uid, plan=task.plan, tick=int(tick.timestamp()))
         if row is None:
             raise problems.Problem(404, "not-found", f"no run of {namespace}/{name}: {_why_none(task, tick)}")
         said = await sources.reader.logs(row.run_id, limit=lines) if lines else ()
@@ -153,7 +156,4 @@ def _why_none(task: TaskRow, tick: datetime) -> str:
         return f"its schedule has no tick at {times.text(at)}; the one after that is {times.text(following)}"
     if task.next is not None and at >= task.next:
         return f"{times.text(at)} is still to come"
-    return (
-        f"the tick at {times.text(at)} was skipped together with later ones (the first Skipped run since then stands "
-        "for them all), or is older than what is kept, or than the schedule"
-    )
+    return f"the tick at {times.text(at)} is older than what is kept, or than the schedule as it is now"

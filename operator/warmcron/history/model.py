@@ -15,6 +15,7 @@ PLACE: Final = re.compile(r"(?P<seq>[0-9]{1,18})?(?:-(?P<mark>[0-9]{1,18}))?")
 # Every state that a run is shown in; the last five are final.
 STATES = ("Pending", "Running", "Succeeded", "Failed", "Cancelled", "Skipped", "Unknown")
 FINAL = STATES[2:]
+SEQ_ATTEMPT = 10**13
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +145,12 @@ def line_seq(attempt: int, event: int, index: int, *, shard: int = 0) -> int:
     shards, ten digits), 1,000 lines in each event. The lines of a broadcast are in the order of its shards.
     """
     numbered = shard * 10**6 + min(event, 10**6 - 1) if shard else min(event, 10**10 - 1)
-    return attempt * 10**13 + numbered * 1000 + index
+    return attempt * SEQ_ATTEMPT + numbered * 1000 + index
+
+
+def seq_attempt(seq: int) -> int:
+    """The attempt that a line's `seq` begins with; 0 for what is before the first line."""
+    return seq // SEQ_ATTEMPT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +192,9 @@ class Reader(Protocol):
 
     async def run(self, run_id: str) -> RunRow | None:
         """One run."""
+
+    async def first_from(self, task_uid: str, tick: float) -> RunRow | None:
+        """The earliest run of that task's schedule at or after a tick; None if there is none."""
 
     async def attempts(self, run_id: str) -> tuple[AttemptRow, ...]:
         """The attempts of a run, first to last."""

@@ -53,6 +53,10 @@ class NothingKept:
         """One run."""
         _off()
 
+    async def first_from(self, *_: Any, **__: Any) -> RunRow | None:
+        """The earliest run at or after a tick."""
+        _off()
+
     async def attempts(self, *_: Any, **__: Any) -> tuple[AttemptRow, ...]:
         """The attempts of a run."""
         _off()

@@ -208,6 +208,12 @@ def recent(uids: Sequence[str], limit: int) -> sa.TextClause:
     return sa.text(" UNION ALL ".join(parts)).bindparams(most=limit, **values)
 
 
+def first_from(task_uid: str, tick: float) -> Select:
+    """The earliest run of a task's schedule at or after a tick."""
+    wanted = (RUNS.c.task_uid == task_uid, RUNS.c.scheduled >= tick, RUNS.c.trigger == SCHEDULE)
+    return sa.select(RUNS).where(*wanted).order_by(RUNS.c.scheduled, RUNS.c.run_id).limit(1)
+
+
 def counts(namespaces: tuple[str, ...] | None, since: float) -> Select:
     """How many runs are in each state."""
     found = sa.select(RUNS.c.state, sa.func.count()).where(RUNS.c.scheduled >= since).group_by(RUNS.c.state)

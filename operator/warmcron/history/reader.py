@@ -47,6 +47,12 @@ class StoreReader:
             found = (await connection.execute(sa.select(RUNS).where(RUNS.c.run_id == run_id))).mappings().first()
         return run_row(found) if found else None
 
+    async def first_from(self, task_uid: str, tick: float) -> RunRow | None:
+        """The earliest run of that task's schedule at or after a tick."""
+        async with self._database.read() as connection:
+            found = (await connection.execute(queries.first_from(task_uid, tick))).mappings().first()
+        return run_row(found) if found else None
+
     async def attempts(self, run_id: str) -> tuple[AttemptRow, ...]:
         """The attempts of a run, first to last."""
         wanted = sa.select(ATTEMPTS).where(ATTEMPTS.c.run_id == run_id).order_by(ATTEMPTS.c.attempt, ATTEMPTS.c.sent)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from warmcron.core.schedule import Schedule
 from warmcron.core.tasks import RunRecord
 from warmcron.errors import WarmcronError
+from warmcron.history.model import RunRow
 
 
 class OrderError(WarmcronError):
@@ -163,6 +164,9 @@ class Live(Protocol):
 
     async def holder(self, run_id: str) -> tuple[str, str] | None:
         """Namespace and name of the task whose run goes on or waits for its turn; None if there is none."""
+
+    async def run(self, run_id: str) -> RunRow | None:
+        """A run that goes on, waits for its turn, or is among the last of its task; without what its worker said."""
 
     async def demand(self, namespace: str, pool: str, *, within: float) -> PoolRow | None:
         """A pool with what is due in so many seconds; None while nobody here knows all that runs."""

@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from fakes.asgi import Browser, Reply
-from fakes.web import NOW, FakeCluster, FakeGuard, FakeViewer, cluster
+from fakes.web import NOW, FakeCluster, FakeGuard, FakeViewer, cluster, run_row
 from warmcron.api.app import Sources, create
+from warmcron.core import times
 from warmcron.history.model import AttemptRow, RunRow
 from warmcron.web import seats
 from warmcron.web.sources import Flag
@@ -167,7 +168,7 @@ async def test_one_question_tells_what_became_of_a_tick(browser: Browser, source
             "its schedule has no tick at 2026-01-01T00:00:01Z; the one after that is 2026-01-01T00:05",
         ),
         ("2036-01-01T00:00:00Z", "is still to come"),
-        ("2016-01-01T00:00:00Z", "was skipped together with later ones"),
+        ("2016-01-01T00:00:00Z", "is older than what is kept"),
     ):
         never = await get(browser, f"/tasks/shop/{task.name}/ticks/{when}")
         assert problem(never) == (404, "not-found")
@@ -448,3 +449,17 @@ async def test_a_run_that_waits_for_its_turn_is_cancelled_by_those_who_see_its_n
     assert source.orders == []
     assert (await post(browser, "/runs/waits/cancel")).status == 202
     assert [order[0] for order in source.orders] == ["cancel"]
+
+
+async def test_a_tick_that_was_skipped_with_others_is_told_by_their_row(browser: Browser, source: FakeCluster) -> None:
+    task = source.rows["shop", "stock-sync"]
+    last = int(NOW) // 300 * 300
+    row = run_row(task, last, state="Skipped", reason="Missed", attempts=0, started=None, skipped_ticks=12)
+    source.history.rows = {row.run_id: row}
+
+    reply = await get(browser, f"/tasks/shop/{task.name}/ticks/{times.text(last - 7 * 300)}")
+
+    found = json.loads(reply.text)["run"]
+    assert (found["runId"], found["skippedTicks"], found["scheduledTime"]) == (row.run_id, 12, times.text(last))
+    before = await get(browser, f"/tasks/shop/{task.name}/ticks/{times.text(last - 12 * 300)}")
+    assert problem(before) == (404, "not-found")

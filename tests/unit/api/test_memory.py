@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 
-from fakes.engine import World
+from fakes.engine import START, World
 from warmcron.api import memory
 from warmcron.api.memory import SPARE, Memory
 from warmcron.core import times
@@ -18,8 +18,8 @@ def flags(row: TaskRow) -> set[str]:
 class Seen:
     """A world whose memory hears of every change, as in the hub."""
 
-    def __init__(self) -> None:
-        self.world = World()
+    def __init__(self, world: World | None = None) -> None:
+        self.world = world or World()
         self.memory = Memory(self.world.engine, self.world.clock)
 
     async def row(self, name: str = "task") -> TaskRow:
@@ -193,3 +193,49 @@ async def test_rows_that_nobody_looks_at_are_given_up_and_made_again() -> None:
     assert seen.memory._rows == {}
     assert len(await seen.memory.tasks(None)) == len(uids)
     assert await seen.memory.task("ns", "task-7") is not None
+
+
+async def test_a_run_is_remembered_while_it_waits_while_it_goes_on_and_after_its_end() -> None:
+    seen = Seen()
+    world = seen.world
+    world.worker()
+    uid = world.task(schedule="@every 10s", concurrencyPolicy="Queue")
+    world.pass_time(20)
+    (first,), (waiting,) = world.sent(), _queued(seen, uid)
+
+    going = await seen.memory.run(first.run_id)
+    assert going
+    assert (going.state, going.task, going.pod_name, going.attempts) == ("Running", "task", "pod-a", 1)
+    queued = await seen.memory.run(waiting)
+    assert queued
+    assert (queued.state, queued.trigger, queued.scheduled, queued.started) == ("Pending", "Schedule", START + 20, None)
+
+    world.succeed(first)
+    ended = await seen.memory.run(first.run_id)
+    assert ended
+    assert (ended.state, ended.pod_name, ended.pool, ended.scheduled) == ("Succeeded", "pod-a", "p", START + 10)
+    assert ended.finished is not None
+    assert await seen.memory.run(str(uuid.uuid4())) is None
+
+
+async def test_a_follower_remembers_the_runs_that_the_leader_wrote_down() -> None:
+    world = World()
+    world.worker()
+    uid = world.task(schedule="@every 10s")
+    world.pass_time(10)
+    world.succeed(world.sent()[0])
+    world.pass_time(10)
+    follower = Seen(World(leading=False))
+    follower.world.task(schedule="@every 10s", uid=uid, created=START, written=world.status(uid))
+
+    ended, going = [await follower.memory.run(request.run_id) for request in world.sent()]
+
+    assert ended
+    assert going
+    assert (ended.state, ended.attempts, ended.pod_name) == ("Succeeded", 1, "pod-a")
+    assert (going.state, going.attempts, going.pod_name, going.finished) == ("Running", 1, "pod-a", None)
+
+
+def _queued(seen: Seen, uid: str) -> list[str]:
+    task = seen.world.engine.tasks.get(uid)
+    return [ticket.run_id for ticket in task.queued] if task else []

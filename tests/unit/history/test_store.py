@@ -233,3 +233,20 @@ async def test_a_search_goes_on_behind_the_newest_lines_that_it_looks_at(
 
     assert [row.run_id for row in older.rows] == [run_id(3), run_id(2)]
     assert [row.run_id for row in behind.rows] == [run_id(2), run_id(1)]
+
+
+async def test_the_earliest_run_of_a_schedule_from_a_tick_on_is_found(kept: Kept) -> None:
+    rows = (
+        run(1),
+        run(3, state="Skipped", skipped_ticks=2),
+        run(4),
+        run(2, trigger="Manual"),
+        run(5, task_uid="other"),
+    )
+    await kept.store.write(batch(*rows))
+
+    for tick, expected in ((NOW, 1), (NOW + 1, 1), (NOW + 1.5, 3), (NOW + 3.5, 4)):
+        found = await kept.reader.first_from("uid-task", tick)
+        assert found
+        assert found.run_id == run_id(expected)
+    assert await kept.reader.first_from("uid-task", NOW + 5) is None
