@@ -21,6 +21,7 @@ def screens(source: FakeCluster) -> list[str]:
     if source.rows:
         failed = next(row.run_id for row in source.history.rows.values() if row.error)
         live = source.rows["search", "reindex"].active[0]
+        skipped = next(row.run_id for row in source.history.rows.values() if row.skipped_ticks > 1)
         found += [
             "/tasks/billing/invoice-mail",
             "/tasks/billing/invoice-mail/manifest",
@@ -29,6 +30,8 @@ def screens(source: FakeCluster) -> list[str]:
             "/tasks?is=Failing&q=sync",
             f"/runs/{failed}",
             f"/runs/{live}",
+            f"/runs/{skipped}",
+            "/runs?task=stock-sync&start=2026-11-24T20:00:00",
             "/confirm/suspend?on=shop/stock-sync&on=ops/backup-verify",
             "/confirm/resume?every=1&q=sync",
             f"/confirm/cancel?on={live}",
@@ -74,7 +77,7 @@ def test_axe_finds_nothing_in_an_open_dialog_and_in_chinese(visit: Visits) -> No
 @pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 390)])
 def test_without_a_history_every_screen_says_so_and_shows_the_rest(visit: Visits, theme: str, width: int) -> None:
     source = cluster(10)
-    run_id = next(iter(source.history.rows))
+    run_id, live = next(iter(source.history.rows)), source.rows["search", "reindex"].active[0]
     source.history.broken, visit.away = "connection refused", True
     page = visit(source, theme=theme, width=width)
     for path, shown in (
@@ -84,6 +87,7 @@ def test_without_a_history_every_screen_says_so_and_shows_the_rest(visit: Visits
         ("/workers", "indexers"),
         ("/runs", "Runs"),
         (f"/runs/{run_id}", "No answer"),
+        (f"/runs/{live}", "what the operator remembers"),
     ):
         assert violations(page, path) == []
         assert page.get_by_role("main").get_by_text(shown).first.is_visible(), path

@@ -189,6 +189,37 @@ def test_updates_come_by_themselves_until_they_are_paused(visit: Visits) -> None
     expect(page.get_by_role("switch")).to_be_checked()
 
 
+def test_what_is_unfolded_stays_so_when_the_page_updates(visit: Visits) -> None:
+    source = cluster(10)
+    page = visit(source)
+    page.clock.install()
+    page.goto("/tasks/billing/close-ledger")
+    why = page.locator("details.why")
+    why.locator("summary").click()
+    source.add(replace(source.rows["billing", "close-ledger"], handler="ledger.close.v2"))
+    page.clock.run_for(11_000)
+    expect(page.locator(".facts")).to_contain_text("ledger.close.v2")
+    expect(why).to_have_attribute("open", "")
+
+
+def test_a_run_shown_from_memory_gets_its_log_when_the_history_is_back(visit: Visits) -> None:
+    source = cluster(10)
+    run_id = source.rows["search", "reindex"].active[0]
+    source.history.broken = "connection refused"
+    page = visit(source)
+    page.clock.install()
+    page.goto(f"/runs/{run_id}")
+    expect(page.get_by_role("alert")).to_contain_text("The history cannot be read")
+    expect(page.get_by_role("log")).to_have_count(0)
+    source.history.broken = ""
+    page.clock.run_for(8_000)
+    log = page.get_by_role("log")
+    expect(log).to_contain_text("indexed 420,000 documents")
+    source.history.say(run_id, "and it goes on", at=NOW)
+    expect(log).to_contain_text("and it goes on")
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
 def test_nobody_gets_in_without_a_token(visit: Visits) -> None:
     page = visit(cluster(10), guard=FakeGuard({"good": FakeViewer("system:serviceaccount:ops:ann")}))
     page.goto("/runs?state=Failed")

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Scope
 
 from warmcron.errors import HistoryError, KubeError
 from warmcron.history.model import Reader
-from warmcron.web import live, login, orders, overview, runs, tasks, workers
+from warmcron.web import live, login, orders, overview, run, runs, tasks, workers
 from warmcron.web.guard import LOCAL, Guarded
 from warmcron.web.site import Clock, Page, Site
 from warmcron.web.sources import Guard, Live, Orders
@@ -56,14 +56,20 @@ def pages(site: Site) -> Starlette:
         values = {"section": "", "fault": str(error), "history": history, "again": request.method == "GET"}
         return site.render("unanswered.html", request, visit, status=503, **values)
 
+    async def broken(request: Request, _: Exception) -> Response:
+        """A fault of ours: said on a page as well as in the log."""
+        visit = site.visit_of(login.Nobody(), request, ())
+        return site.render("broken.html", request, visit, status=500, section="")
+
     return Starlette(
         routes=[
             get("/", overview.page),
             get("/tasks", tasks.listed),
             get("/tasks/{namespace}/{name}", tasks.one),
             get("/tasks/{namespace}/{name}/manifest", tasks.written),
+            get("/tasks/{namespace}/{name}/ticks/{tick}", run.of_tick),
             get("/runs", runs.listed),
-            get("/runs/{run_id}", runs.one),
+            get("/runs/{run_id}", run.one),
             get("/runs/{run_id}/log", live.follow),
             get("/workers", workers.listed),
             get("/confirm/{order}", orders.confirm),
@@ -74,5 +80,5 @@ def pages(site: Site) -> Starlette:
             Route("/settings", prefer, methods=["POST"]),
             Mount("/static", _Static(directory=str(resources.files("warmcron.web").joinpath("static")))),
         ],
-        exception_handlers={404: lost, KubeError: unanswered, HistoryError: unanswered},
+        exception_handlers={404: lost, KubeError: unanswered, HistoryError: unanswered, Exception: broken},
     )

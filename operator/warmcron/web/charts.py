@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from warmcron.history.model import RunRow
+from warmcron.web import marks
+from warmcron.web.marks import Mark
 
 WIDTH, HEIGHT = 1240, 170
 LEFT, BOTTOM = 52, 18
@@ -30,6 +32,7 @@ class Durations:
     """A chart of how long runs took, on a logarithmic scale: a second and an hour fit into one picture."""
 
     bars: tuple[Bar, ...]
+    marks: tuple[Mark, ...]
     lines: tuple[tuple[float, float], ...]
     width: int = WIDTH
     height: int = HEIGHT
@@ -60,7 +63,8 @@ def durations(runs: Sequence[RunRow], *, slots: int) -> Durations | None:
     lines = tuple(
         (round(floor - (math.log(step) - math.log(low)) * scale, 1), step) for step in STEPS if low < step <= high
     )
-    return Durations(tuple(bars), lines)
+    shown = dict.fromkeys(marks.run(run.state) for run, _ in timed)
+    return Durations(tuple(bars), tuple(shown), lines)
 
 
 def heights(values: Sequence[int], *, most: int) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from warmcron.history.model import Place, place
 from warmcron.history.tail import Over, Silence, tail
-from warmcron.web.runs import is_run_id
+from warmcron.web.runs import is_run_id, number
 from warmcron.web.seats import AGAIN, REFUSAL, Seated
 from warmcron.web.site import Site, Visit
 
@@ -25,12 +25,13 @@ async def follow(site: Site, request: Request, visit: Visit) -> Response:
         return site.missing(request, visit, run_id)
     last = request.headers.get("last-event-id") or request.query_params.get("after", "0")
     zone = request.query_params.get("zone", "UTC")
-    stream = _events(site, visit, run_id, place(last) or Place(), zone)
+    attempt = number(request.query_params.get("attempt", "0"))
+    stream = _events(site, visit, run_id, place(last) or Place(), zone=zone, before=attempt)
     refusal = PlainTextResponse(f"{REFUSAL}\n", status_code=429, headers={"retry-after": str(AGAIN)})
     return Seated(stream, seats=site.seats, name=visit.viewer.name, refusal=refusal)
 
 
-async def _events(site: Site, visit: Visit, run_id: str, start: Place, zone: str) -> AsyncIterator[str]:
+async def _events(site: Site, visit: Visit, run_id: str, start: Place, *, zone: str, before: int) -> AsyncIterator[str]:
     yield ": hello\n\n"
     async for news in tail(site.reader, run_id, place=start, pause=PAUSE):
         match news:
@@ -41,8 +42,11 @@ async def _events(site: Site, visit: Visit, run_id: str, start: Place, zone: str
             case lines:
                 for first in range(0, len(lines), LINES):
                     part = lines[first : first + LINES]
-                    text = site.text("lines.html", visit, lines=[line for line, _ in part], zone=zone)
-                    yield event(text, behind=part[-1][1])
+                    said = [line for line, _ in part]
+                    yield event(
+                        site.text("lines.html", visit, lines=said, zone=zone, before=before), behind=part[-1][1]
+                    )
+                    before = said[-1].attempt
                     await asyncio.sleep(0)  # a thousand lines are not written in one go
 
 

@@ -40,16 +40,17 @@ WORKER: Final = {
     "NotReady": Mark("cross", "Not ready", "bad"),
 }
 ANSWER: Final = {
-    "Finished": "good",
-    "Accepted": "busy",
-    "Refused": "warn",
-    "Rejected": "bad",
-    "Broke": "bad",
-    "NoAnswer": "warn",
-    "Fenced": "warn",
-    "Forgotten": "warn",
-    "WorkerLost": "bad",
+    "Finished": Mark("check", "Finished", "good"),
+    "Accepted": Mark("play", "Accepted", "busy"),
+    "Refused": Mark("hand", "Refused", "warn"),
+    "Rejected": Mark("cross", "Rejected", "bad"),
+    "Broke": Mark("alert", "Broke", "bad"),
+    "NoAnswer": Mark("question", "No answer", "warn"),
+    "Fenced": Mark("hand", "Fenced", "warn"),
+    "Forgotten": Mark("question", "Forgotten", "warn"),
+    "WorkerLost": Mark("plug", "Worker lost", "bad"),
 }
+FAULT: Final = Mark("cross", "Failed", "bad")
 
 
 def run(state: str) -> Mark:
@@ -62,9 +63,9 @@ def task(flag: Flag) -> Mark:
     return TASK[flag]
 
 
-def answer(kind: str, reason: str) -> str:
-    """The tone of an attempt's answer; one that ended with a reason did not end well."""
-    return "bad" if kind == "Finished" and reason else ANSWER.get(kind, "dull")
+def answer(kind: str, reason: str) -> Mark:
+    """The mark of an attempt's answer; one that finished with a reason did not end well."""
+    return FAULT if kind == "Finished" and reason else ANSWER.get(kind) or Mark("question", kind, "dull")
 
 
 def worker(state: str) -> Mark:

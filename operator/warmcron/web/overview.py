@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from heapq import nsmallest
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -55,22 +56,25 @@ def _sums(tasks: Sequence[TaskRow], workers: Sequence[WorkerRow]) -> dict[str, A
     return {
         "flags_count": catalog.count(tasks),
         "workers": Counter(worker.state for worker in workers),
-        "failing": _failing(tasks),
-        "lonely": _without_workers(tasks, workers),
+        **_failing(tasks),
+        **_without_workers(tasks, workers),
         "coming": catalog.coming(tasks),
     }
 
 
-def _failing(tasks: Sequence[TaskRow]) -> list[TaskRow]:
+def _failing(tasks: Sequence[TaskRow]) -> dict[str, Any]:
+    """The first tasks that need somebody, and how many more do."""
     found = [row for row in tasks if row.flags & {Flag.FAILING, Flag.HELD, Flag.INVALID}]
-    return sorted(found, key=lambda row: (-row.failures, row.namespace, row.name))[:LISTED]
+    first = nsmallest(LISTED, found, key=lambda row: (-row.failures, row.namespace, row.name))
+    return {"failing": first, "failing_more": len(found) - len(first)}
 
 
-def _without_workers(tasks: Sequence[TaskRow], workers: Sequence[WorkerRow]) -> list[tuple[str, str, int, int]]:
-    """Pools that tasks wait for: namespace, pool, tasks, pods that are there but not ready."""
+def _without_workers(tasks: Sequence[TaskRow], workers: Sequence[WorkerRow]) -> dict[str, Any]:
+    """Pools that tasks wait for: namespace, pool, tasks, pods that are there but not ready; and how many more."""
     waiting = Counter((row.namespace, row.pool) for row in tasks if Flag.NO_WORKER in row.flags)
     pods = Counter((worker.namespace, worker.pool) for worker in workers)
-    return [(*pool, count, pods[pool]) for pool, count in waiting.most_common(LISTED)]
+    first = [(*pool, count, pods[pool]) for pool, count in waiting.most_common(LISTED)]
+    return {"lonely": first, "lonely_more": len(waiting) - len(first)}
 
 
 async def _chart(site: Site, visit: Visit, tasks: Sequence[TaskRow]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The search over all runs and the page of one run."""
+"""The search over all runs, and how runs and times are written in an address."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,13 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from warmcron.core import times
-from warmcron.history.model import FINAL, STATES, LogRow, Page, Place, RunFilter, RunRow, Told
+from warmcron.history.model import STATES, LogRow, Page, RunFilter, RunRow
 from warmcron.web import show
 from warmcron.web.site import Site, Visit
-from warmcron.web.sources import Order
 
 PAGE: Final = 50
-LINES: Final = 1000
 # Characters of log on one page: a thousand long lines would be 16 MiB.
 LOG_LIMIT: Final = 512 * 1024
 # A search may take longer than what a page could do without; the reader itself gives up then.
@@ -23,12 +21,13 @@ SEARCH_SECONDS: Final = 6.0
 SEQ_DIGITS: Final = 18
 TEXT_LIMIT: Final = 200
 SPANS: Final = {"1h": 3600, "24h": 86_400, "7d": 7 * 86_400, "30d": 30 * 86_400}
+NO_TIME: Final = 253_402_300_800.0  # the year 10,000, which no date can be of
 TRIGGERS: Final = ("Schedule", "Manual")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """What the form asks, as it stands in the address. `since` is a span such as `24h`, or a UTC time."""
+    """What the form asks, as it stands in the address. `since` is a span such as `24h`, or a UTC time as `start` is."""
 
     q: str = ""
     ns: str = ""
@@ -37,6 +36,7 @@ class Search:
     trigger: str = ""
     pod: str = ""
     since: str = ""
+    start: str = ""
     until: str = ""
 
 
@@ -48,6 +48,8 @@ async def listed(site: Site, request: Request, visit: Visit) -> Response:
         search,
         state=search.state if search.state in STATES else "",
         trigger=search.trigger if search.trigger in TRIGGERS else "",
+        start=_written(search.start, visit.now),
+        until=_written(search.until, visit.now),
     )
     cursor = query.get("cursor", "")[:TEXT_LIMIT]
     wanted = _filter(search, visit)
@@ -64,6 +66,7 @@ async def listed(site: Site, request: Request, visit: Visit) -> Response:
         fault=fault,
         search=search,
         page=page,
+        zones=await _zones(site, page.rows) if visit.zone == "task" else {},
         cursor=cursor,
         states=STATES,
         spans=SPANS,
@@ -71,38 +74,11 @@ async def listed(site: Site, request: Request, visit: Visit) -> Response:
     )
 
 
-async def one(site: Site, request: Request, visit: Visit) -> Response:
-    """`GET /runs/{run_id}`: one run."""
-    run_id = request.path_params["run_id"]
-    if not is_run_id(run_id):
-        return site.missing(request, visit, run_id)
-    after = number(request.query_params.get("after", "0"))
-    run = await site.reader.run(run_id)
-    attempts = await site.reader.attempts(run_id) if run else ()
-    told = await site.reader.onward(run_id, Place(after), limit=LINES) if run else Told((), Place())
-    if run is None:
-        # Just asked for, and not begun: the engine sees the order a moment after the API server took it.
-        return site.render("run_awaited.html", request, visit, status=404, section="runs", run_id=run_id)
-    if not visit.sees(run.namespace):
-        return site.missing(request, visit, run_id)
-    task = await site.live.task(run.namespace, run.task)
-    shown = fitting([line for line, _ in told.lines])
-    return site.render(
-        "run.html",
-        request,
-        visit,
-        section="runs",
-        run=run,
-        zone=task.row.zone if task else "UTC",
-        ended=run.state in FINAL,
-        attempts=attempts,
-        lines=shown,
-        after=after,
-        behind=told.lines[len(shown) - 1][1].text if shown else told.place.text,
-        more=len(told.lines) == LINES or len(shown) < len(told.lines),
-        trace=site.trace(run.trace_id),
-        may={order: await visit.viewer.may(order, run.namespace) for order in (Order.CANCEL, Order.RETRY)},
-    )
+async def _zones(site: Site, runs: Sequence[RunRow]) -> dict[tuple[str, str], str]:
+    """The zone of each task that these runs are of."""
+    named = {(run.namespace, run.task) for run in runs}
+    tasks = [await site.live.task(namespace, name) for namespace, name in named]
+    return {(task.row.namespace, task.row.name): task.row.zone for task in tasks if task}
 
 
 def is_run_id(text: str) -> bool:
@@ -138,19 +114,27 @@ def _filter(search: Search, visit: Visit) -> RunFilter | None:
         states=(search.state,) if search.state else (),
         trigger=search.trigger,
         pod=search.pod,
-        since=_instant(search.since, visit.now),
-        until=_instant(search.until, visit.now),
+        since=instant(search.start or search.since, visit.now),
+        until=instant(search.until, visit.now),
         text=search.q,
     )
 
 
-def _instant(text: str, now: float) -> float | None:
+def instant(text: str, now: float) -> float | None:
+    """A UTC time, or a span such as `24h` before now; None for what is neither."""
     if text in SPANS:
         return now - SPANS[text]
     try:
-        return times.epoch(text if text.endswith("Z") or "+" in text else f"{text}+00:00") if text else None
-    except ValueError:
+        at = times.epoch(text if text.endswith("Z") or "+" in text else f"{text}+00:00") if text else -1.0
+    except (ValueError, OverflowError):
         return None
+    return at if 0 <= at < NO_TIME else None
+
+
+def _written(text: str, now: float) -> str:
+    """A bound as it is written everywhere: a browser's field sends it without a zone; what is none is left out."""
+    at = instant(text, now)
+    return "" if at is None else text if text in SPANS else times.text(at)
 
 
 def number(text: str) -> int:

@@ -64,18 +64,35 @@ def relative(delta: float, language: Language) -> str:
     return t("in {n} d", n=amount) if delta > 0 else t("{n} d ago", n=amount)
 
 
-def duration(seconds: float | None) -> str:
+def duration(seconds: float | None, language: Language) -> str:
     """`340 ms`, `4.2 s`, `3 min 20 s`, `2 h 5 min`; a dash for what is not known."""
     if seconds is None or seconds < 0:
         return "–"
-    if seconds < 1:
-        return f"{round(seconds / MILLISECOND)} ms"
+    if seconds < 1 - MILLISECOND / 2:
+        return amount(round(seconds / MILLISECOND), "ms", language)
     if seconds < MINUTE:
-        return f"{seconds:.1f}".removesuffix(".0") + " s"
+        return amount(f"{seconds:.1f}".removesuffix(".0"), "s", language)
     for large, large_unit, small, small_unit in ((DAY, "d", HOUR, "h"), (HOUR, "h", MINUTE, "min")):
         if seconds >= large:
-            return _two(seconds, (large, large_unit), (small, small_unit))
-    return _two(seconds, (MINUTE, "min"), (1, "s"))
+            return _two(seconds, (large, large_unit), (small, small_unit), language)
+    return _two(seconds, (MINUTE, "min"), (1, "s"), language)
+
+
+def amount(number: object, unit: str, language: Language) -> str:
+    """`5 min`; a unit that has no word in the language is written as it is."""
+    t = language.text
+    match unit:
+        case "ms":
+            return t("{n} ms", n=number)
+        case "s":
+            return t("{n} s", n=number)
+        case "min" | "m":
+            return t("{n} min", n=number)
+        case "h":
+            return t("{n} h", n=number)
+        case "d":
+            return t("{n} d", n=number)
+    return f"{number} {unit}"
 
 
 def clean(text: str) -> str:
@@ -111,7 +128,7 @@ def _largest(seconds: float) -> tuple[int, str]:
     return int(seconds), "s"
 
 
-def _two(seconds: float, large: tuple[int, str], small: tuple[int, str]) -> str:
+def _two(seconds: float, large: tuple[int, str], small: tuple[int, str], language: Language) -> str:
     whole, rest = divmod(int(seconds), large[0])
     rest //= small[0]
-    return f"{whole} {large[1]}" + (f" {rest} {small[1]}" if rest else "")
+    return amount(whole, large[1], language) + (f" {amount(rest, small[1], language)}" if rest else "")

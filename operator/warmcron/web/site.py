@@ -69,6 +69,10 @@ class Visit:
         """A time as this visitor reads it."""
         return show.when(instant, zone=self.place(task_zone), now=self.now, language=self.language)
 
+    def took(self, seconds: float | None) -> str:
+        """A duration as this visitor reads it."""
+        return show.duration(seconds, self.language)
+
 
 Page = Callable[["Site", Request, Visit], Awaitable[Response]]
 
@@ -179,7 +183,6 @@ def templates() -> jinja2.Environment:
         flags=Flag,
         foremost=catalog.foremost,
         orders=Order,
-        duration=show.duration,
         grouped=grouped,
         pretty=show.pretty,
         languages=NAMES,

@@ -64,7 +64,7 @@ async def _named(site: Site, visit: Visit, order: Order, values: Sequence[str]) 
     found = []
     for value in dict.fromkeys(values[:NAMED_AT_ONCE]):
         if order in OF_RUNS:
-            target = await _run(site, value)
+            target = await _run(site, order, value)
         else:
             namespace, _, name = value.partition("/")
             task = await site.live.task(namespace, name)
@@ -74,8 +74,11 @@ async def _named(site: Site, visit: Visit, order: Order, values: Sequence[str]) 
     return found
 
 
-async def _run(site: Site, run_id: str) -> Target | None:
+async def _run(site: Site, order: Order, run_id: str) -> Target | None:
     if not is_run_id(run_id):
         return None
+    # What goes on can be stopped also while no history answers.
+    if order is Order.CANCEL and (holder := await site.live.holder(run_id)):
+        return Target(*holder, run_id)
     run = await site.reader.run(run_id)
     return Target(run.namespace, run.task, run_id) if run else None

@@ -39,7 +39,7 @@ def _note(before: int, tick: int, zone: zones.Zone, language: Language) -> str:
     if change is None or change.at + abs(change.after - change.before) <= before:
         return ""
     moved = change.after - change.before
-    span = show.duration(abs(moved))
+    span = show.duration(abs(moved), language)
     if moved > 0 and tick == change.at:
         return language.text("the clocks go forward by {span} here; a time they jump over is due now", span=span)
     if moved < 0 and tick < change.at - moved:

@@ -6,7 +6,7 @@ from random import Random
 from typing import Final
 
 from warmcron.core import diagnosis
-from warmcron.core.diagnosis import Member, Patient, Weight
+from warmcron.core.diagnosis import Finding, Member, Patient, Weight
 from warmcron.web.site import Visit
 from warmcron.web.sources import Flag, TaskDetail, WorkerRow
 
@@ -26,10 +26,13 @@ def answers(task: TaskDetail, workers: Sequence[WorkerRow], visit: Visit) -> tup
     """What keeps the task from running, and what does not."""
     members = [_member(row) for row in workers if row.namespace == task.row.namespace]
     found = diagnosis.of(_patient(task, visit), members, random=Random(0))  # noqa: S311 - which one is named first
-    return tuple(
-        Answer(visit.language.text(each.template, **each.values), TONES[each.weight], stops=each.weight is Weight.STOPS)
-        for each in found
-    )
+    return tuple(Answer(_said(each, visit), TONES[each.weight], stops=each.weight is Weight.STOPS) for each in found)
+
+
+def _said(found: Finding, visit: Visit) -> str:
+    t = visit.language.text
+    outcome = {"outcome": t(str(found.values["outcome"]))} if "outcome" in found.values else {}
+    return t(found.template, **{**found.values, **outcome})
 
 
 def _patient(task: TaskDetail, visit: Visit) -> Patient:

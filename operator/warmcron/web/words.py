@@ -8,6 +8,7 @@ from cron_descriptor import CasingTypeEnum, FormatError, MissingFieldError, Opti
 
 from warmcron.core import dialect
 from warmcron.errors import SpecError
+from warmcron.web import show
 from warmcron.web.language import Language
 
 LOCALES: Final = {"en": "en_US", "zh": "zh_CN"}
@@ -44,14 +45,14 @@ def words(schedule: str, language: Language, *, hash_key: str) -> str:
 
     `hash_key` is namespace/name, which decides what `H` stands for.
     """
-    return _words(schedule, language.code, language.text("Every {time}"), hash_key if "H" in schedule else "")
+    if schedule.startswith("@every "):
+        parts = [show.amount(number, unit, language) for number, unit in _EVERY.findall(schedule)]
+        return language.text("Every {time}", time=" ".join(parts)) if parts else ""
+    return _words(schedule, language.code, hash_key if "H" in schedule else "")
 
 
 @functools.lru_cache(maxsize=4096)
-def _words(schedule: str, code: str, every: str, hash_key: str) -> str:
-    if schedule.startswith("@every "):
-        parts = [f"{number} {'min' if unit == 'm' else unit}" for number, unit in _EVERY.findall(schedule)]
-        return every.format(time=" ".join(parts)) if parts else ""
+def _words(schedule: str, code: str, hash_key: str) -> str:
     text = dialect.MACROS.get(schedule, schedule)
     return _described(_without_hash(text, hash_key) if hash_key else text, code)
 

@@ -20,7 +20,22 @@ TEXT = st.one_of(
     st.text(max_size=40),
     st.tuples(st.text(max_size=8), st.sampled_from(FORGED), st.text(max_size=8)).map("".join),
 )
-FIELDS = ("q", "ns", "pool", "is", "labels", "sort", "page", "task", "state", "trigger", "pod", "since", "until")
+FIELDS = (
+    "q",
+    "ns",
+    "pool",
+    "is",
+    "labels",
+    "sort",
+    "page",
+    "task",
+    "state",
+    "trigger",
+    "pod",
+    "since",
+    "start",
+    "until",
+)
 MORE = ("cursor", "after", "zone", "on", "back", "every", "digest", "payload", "token", "next", "lang", "mine")
 # Values of a header as they can come over the wire.
 HEADER = st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=60)
@@ -39,7 +54,7 @@ def source() -> FakeCluster:
 
 SOURCE = source()
 IDS = [run_id for run_id, row in SOURCE.history.rows.items() if row.state != "Running"]
-KNOWN = {"namespace": "ns", "name": "name", "run_id": IDS[0], "order": "trigger"}
+KNOWN = {"namespace": "ns", "name": "name", "run_id": IDS[0], "order": "trigger", "tick": "2026-11-24T22:30:00Z"}
 
 
 class Markup(HTMLParser):

@@ -32,7 +32,7 @@ def _diagnosis() -> set[str]:
 def _used() -> set[str]:
     """Every English text that a template or a module asks a catalogue for."""
     found = re.findall(r'(?:(?<![\w.])t|\.text)\(\s*"((?:[^"\\]|\\.)*)"', _sources())
-    words = {mark.word for table in (marks.RUN, marks.TASK, marks.WORKER) for mark in table.values()}
+    words = {mark.word for table in (marks.RUN, marks.TASK, marks.WORKER, marks.ANSWER) for mark in table.values()}
     return (
         {text for text in found if not text.endswith(".html")}
         | _diagnosis()

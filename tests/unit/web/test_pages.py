@@ -1,6 +1,7 @@
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,11 @@ from typing import Any
 import pytest
 
 from fakes.asgi import Browser
-from fakes.web import NOW, FakeCluster, FakeGuard, cluster
+from fakes.web import NOW, FakeCluster, FakeGuard, FakeViewer, cluster, run_row
 from unit.web.poison import HOSTILE, paths, poisoned
-from warmcron.web import runs
+from warmcron.core import times
+from warmcron.history.model import LogRow, line_seq
+from warmcron.web.run import LINES
 
 
 class Shape(HTMLParser):
@@ -111,12 +114,12 @@ async def test_a_run_that_was_just_asked_for_is_waited_for(browser: Browser) -> 
 
 async def test_a_long_log_is_shown_in_pages(browser: Browser, source: FakeCluster) -> None:
     run_id = next(row.run_id for row in source.history.rows.values() if row.state == "Succeeded")
-    for number in range(runs.LINES + 5):
+    for number in range(LINES + 5):
         source.history.say(run_id, f"line {number}", at=NOW)
     first = (await browser.get(f"/runs/{run_id}")).text
-    assert first.count('class="said"') == runs.LINES
-    assert f"?after={runs.LINES}" in first
-    second = (await browser.get(f"/runs/{run_id}?after={runs.LINES}")).text
+    assert first.count('class="said"') == LINES
+    assert f"?after={LINES}" in first
+    second = (await browser.get(f"/runs/{run_id}?after={LINES}")).text
     assert second.count('class="said"') == 5
 
 
@@ -156,3 +159,134 @@ def test_the_manifest_of_vendored_files_is_true() -> None:
             assert hashlib.sha256(content).hexdigest() == row["sha256"]
             assert row["version"]
             assert row["licence"]
+
+
+async def test_a_run_that_goes_on_is_shown_from_memory_while_the_history_is_down(
+    browser: Browser, source: FakeCluster
+) -> None:
+    run_id = source.rows["search", "reindex"].active[0]
+    source.history.broken = "connection refused"
+    reply = await browser.get(f"/runs/{run_id}")
+    assert reply.status == 200
+    assert "The history cannot be read" in reply.text
+    assert "connection refused" in reply.text
+    assert "search/reindex" in reply.text
+    # nothing that would need the history: no log to follow, no attempts; and it looks again by itself
+    assert 'id="log-lines"' not in reply.text
+    assert 'id="poll"' in reply.text
+    # what goes on can still be stopped
+    assert f"/confirm/cancel?on={run_id}" in reply.text
+    assert (await browser.get(f"/confirm/cancel?on={run_id}")).status == 200
+    await browser.post("/orders/cancel", {"on": run_id})
+    assert source.orders == [("cancel", run_id)]
+
+
+async def test_a_run_that_its_task_remembers_is_shown_while_the_history_is_down(
+    browser: Browser, source: FakeCluster
+) -> None:
+    row = next(row for row in source.history.rows.values() if row.error)
+    source.remembered[row.run_id] = replace(row, error=None)
+    source.history.broken = "connection refused"
+    text = (await browser.get(f"/runs/{row.run_id}")).text
+    assert "The history cannot be read" in text
+    assert row.reason in text
+    # the history says what to repeat, so that it cannot be asked for
+    assert "/confirm/retry" not in text
+
+
+async def test_a_run_that_is_not_yet_in_the_history_is_shown_from_memory(browser: Browser, source: FakeCluster) -> None:
+    run_id, row = source.history.rows.popitem()
+    source.remembered[run_id] = row
+    reply = await browser.get(f"/runs/{run_id}")
+    assert (reply.status, "Not in the history yet" in reply.text) == (200, True)
+
+
+async def test_what_a_viewer_may_not_see_is_not_shown_from_memory_either(
+    source: FakeCluster, serve: Callable[..., Any]
+) -> None:
+    run_id = source.rows["search", "reindex"].active[0]
+    source.history.broken = "connection refused"
+    guard = FakeGuard({"good": FakeViewer("ann", scope=("shop",))})
+    browser = Browser(serve(source, guard), cookies={"warmcron_token": "good"})
+    reply = await browser.get(f"/runs/{run_id}")
+    assert (reply.status, "reindex" in reply.text) == (404, False)
+
+
+async def test_a_tick_leads_to_its_run_or_to_the_row_of_those_it_was_skipped_with(
+    browser: Browser, source: FakeCluster
+) -> None:
+    task = source.rows["shop", "stock-sync"]
+    last = int(NOW) // 300 * 300
+    row = run_row(task, last, state="Skipped", reason="Missed", attempts=0, started=None, skipped_ticks=12)
+    source.history.rows = {row.run_id: row}
+    for tick in (last, last - 300, last - 11 * 300):
+        reply = await browser.get(f"/tasks/shop/stock-sync/ticks/{times.text(tick)}")
+        assert (reply.status, reply.headers["location"]) == (303, f"/runs/{row.run_id}")
+    page = (await browser.get(f"/runs/{row.run_id}")).text
+    assert "stands for 12 ticks that were skipped together" in page
+    for path in (
+        f"shop/stock-sync/ticks/{times.text(last - 12 * 300)}",  # before them
+        f"shop/stock-sync/ticks/{times.text(last - 1)}",  # no tick
+        f"shop/no-such/ticks/{times.text(last)}",
+        "shop/stock-sync/ticks/yesterday",
+        "shop/stock-sync/ticks/0001-01-01T00:00:00%2B01:00",
+        "shop/stock-sync/ticks/9999-12-31T23:59:59Z",
+    ):
+        assert (await browser.get(f"/tasks/{path}")).status == 404, path
+
+
+async def test_each_time_in_the_list_of_runs_is_in_the_zone_of_its_task(browser: Browser) -> None:
+    text = (await browser.get("/runs?ns=billing&task=invoice-mail")).text
+    assert "UTC+1" in text
+    await browser.post("/settings", {"zone": "utc"})
+    assert "UTC+1" not in (await browser.get("/runs?ns=billing&task=invoice-mail")).text
+
+
+async def test_runs_are_found_between_two_times(browser: Browser, source: FakeCluster) -> None:
+    row = next(row for row in source.history.rows.values() if row.task == "stock-sync")
+    start, end = times.text(row.scheduled), times.text(row.scheduled + 1)
+    for form in (f"start={start}&until={end}", f"start={start[:-1]}&until={end[:-1]}", f"since={start}&until={end}"):
+        text = (await browser.get(f"/runs?task=stock-sync&{form}")).text
+        assert text.count('<a class="name"') == 1, form
+    for nonsense in ("0001-01-01T00:00:00%2B01:00", "9999-12-31T23:59:59-01:00", "tomorrow", "1e400"):
+        reply = await browser.get(f"/runs?task=stock-sync&start={nonsense}&until={nonsense}")
+        assert (reply.status, 'name="start" value=""' in reply.text) == (200, True), nonsense
+
+
+async def test_lines_of_a_later_attempt_are_under_its_number(browser: Browser, source: FakeCluster) -> None:
+    run = next(row for row in source.history.rows.values() if row.state == "Succeeded")
+    lines = [
+        LogRow(run_id=run.run_id, attempt=n, seq=line_seq(n, 1, 0), time=NOW, stream="stdout", text=f"line of {n}")
+        for n in (1, 2, 2, 3)
+    ]
+    source.history.lines[run.run_id] = lines
+    text = (await browser.get(f"/runs/{run.run_id}")).text
+    assert text.count('class="turn"') == 2
+    assert text.index("attempt 2") < text.index("line of 2") < text.index("attempt 3") < text.index("line of 3")
+    assert "attempt 1" not in text.partition('id="log-lines"')[2]
+    # who follows from line 2 on is told of the third attempt, and not of the second once more
+    events = (await browser.get(f"/runs/{run.run_id}/log?after=2")).text
+    assert "attempt 3" in events
+
+
+async def test_a_fault_of_the_dashboard_is_said_on_a_page(source: FakeCluster, serve: Callable[..., Any]) -> None:
+    source.rows = None  # type: ignore[assignment]  # what no code expects
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/tasks",
+        "query_string": b"",
+        "headers": [(b"host", b"localhost")],
+    }
+    with pytest.raises(AttributeError):  # and in the server's log
+        await serve(source)(scope, receive, send)
+    assert sent[0]["status"] == 500
+    assert b"a fault of the dashboard" in b"".join(message.get("body", b"") for message in sent[1:])

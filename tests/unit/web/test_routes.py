@@ -39,7 +39,9 @@ async def test_nobody_gets_anything_but_the_way_to_the_login(
     for name, cookies in GARBAGE.items():
         for namespace, task, run in (("shop", "stock-sync", run_id), ("no", "where", "no-run")):
             browser = Browser(pages, host="dashboard.example", cookies=dict(cookies))
-            asked = path.format(namespace=namespace, name=task, run_id=run, order="suspend")
+            asked = path.format(
+                namespace=namespace, name=task, run_id=run, order="suspend", tick="2026-11-24T22:30:00Z"
+            )
             body = b"on=shop/stock-sync"
             reply = await browser.ask(method, asked, headers={"sec-fetch-site": "same-origin"}, body=body)
             assert (reply.status, reply.headers["location"].partition("?")[0]) == (303, "/login"), name

@@ -51,6 +51,7 @@ def test_a_time_is_never_printed_without_its_zone(zone: str, clock: str, label: 
         (-1, "–"),
         (0.0004, "0 ms"),
         (0.34, "340 ms"),
+        (0.9996, "1 s"),  # not 1000 ms
         (4, "4 s"),
         (4.26, "4.3 s"),
         (60, "1 min"),
@@ -60,7 +61,12 @@ def test_a_time_is_never_printed_without_its_zone(zone: str, clock: str, label: 
     ],
 )
 def test_a_duration_is_said_in_at_most_two_units(seconds: float | None, text: str) -> None:
-    assert show.duration(seconds) == text
+    assert show.duration(seconds, EN) == text
+
+
+def test_units_are_words_of_the_language() -> None:
+    assert show.duration(200, language("zh")) == "3 分 20 秒"
+    assert show.amount(5, "us", language("zh")) == "5 us"
 
 
 @pytest.mark.parametrize(

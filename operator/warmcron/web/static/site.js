@@ -96,9 +96,12 @@
   // ---- a chart that is wider than a phone begins with its newest
   document.querySelectorAll(".scroll:has(.durations)").forEach((chart) => (chart.scrollLeft = chart.scrollWidth));
 
-  // ---- the live log stays at its end while somebody looks at its end
-  const lines = $("#log-lines");
-  if (lines) {
+  // ---- the live log stays at its end while somebody looks at its end; it may come with an update
+  let followed = null;
+  const follow = () => {
+    const lines = $("#log-lines");
+    if (!lines || lines === followed) return;
+    followed = lines;
     let stick = true;
     lines.addEventListener("scroll", () => {
       stick = lines.scrollHeight - lines.scrollTop - lines.clientHeight < 40;
@@ -109,5 +112,7 @@
       if (stick) lines.scrollTop = lines.scrollHeight;
     }).observe(lines, { childList: true });
     if (lines.getAttribute("aria-live") === "polite") lines.scrollTop = lines.scrollHeight;
-  }
+  };
+  document.addEventListener("htmx:after:swap", follow);
+  follow();
 })();
