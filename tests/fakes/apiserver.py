@@ -40,11 +40,11 @@ class ApiServer:
     def kubeconfig(self) -> Path:
         return self.folder / "kubeconfig"
 
-    def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        """One request: status and answer."""
+    def ask(self, method: str, path: str, body: Any = None, *, kind: str = "application/json") -> tuple[int, Any]:
+        """One request, whose body is of this kind: status and answer."""
         context = ssl.create_default_context(cafile=str(self.certificate))
         connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=context, timeout=60)
-        headers = {"authorization": f"Bearer {self.token}", "content-type": "application/json"}
+        headers = {"authorization": f"Bearer {self.token}", "content-type": kind}
         with contextlib.closing(connection):
             connection.request(method, path, json.dumps(body) if body is not None else None, headers)
             answer = connection.getresponse()
