@@ -124,12 +124,14 @@ class Memory:
         engine, key = self._engine, PoolKey(namespace, pool)
         if not engine.settled:
             return None
-        found = demand.of_pool(
-            key,
-            tasks=engine.tasks.of_pool(key),
-            runs=engine.runner.runs.values(),
-            until=self._clock.now() + within,
-        )
+        until, due = self._clock.now() + within, 0
+        for number, task in enumerate(engine.tasks.of_pool(key), 1):
+            due += demand.due_soon(task, until)
+            if number % SLICE == 0:
+                await asyncio.sleep(0)
+        if not engine.settled:  # no more, after all these turns of others
+            return None
+        found = demand.of_pool(key, due=due, runs=engine.runner.runs.values())
         ready = [worker for worker in engine.pool.of(key) if worker.ready]
         return PoolRow(
             namespace=namespace,

@@ -53,8 +53,8 @@ def count_runs(runs: Iterable[Run], demands: dict[PoolKey, Demand]) -> None:
             demand.running += 1
 
 
-def of_pool(key: PoolKey, *, tasks: Iterable[Task], runs: Iterable[Run], until: float) -> Demand:
-    """The demand of one pool, given its tasks and all runs."""
-    found = {key: Demand(due=sum(due_soon(task, until) for task in tasks))}
+def of_pool(key: PoolKey, *, due: int, runs: Iterable[Run]) -> Demand:
+    """The demand of one pool, given how many of its tasks are due soon, and all runs."""
+    found = {key: Demand(due=due)}
     count_runs((run for run in runs if run.spec.pool == key), found)
     return found[key]

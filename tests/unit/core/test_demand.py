@@ -13,13 +13,9 @@ KEY = PoolKey("ns", "p")
 
 
 def of(world: World, within: float = 30) -> Demand:
-    engine = world.engine
-    return demand.of_pool(
-        KEY,
-        tasks=engine.tasks.of_pool(KEY),
-        runs=engine.runner.runs.values(),
-        until=world.clock.now() + within,
-    )
+    engine, until = world.engine, world.clock.now() + within
+    due = sum(demand.due_soon(task, until) for task in engine.tasks.of_pool(KEY))
+    return demand.of_pool(KEY, due=due, runs=engine.runner.runs.values())
 
 
 # How many of one such task, idle until now and due in ten seconds, are due within thirty.
