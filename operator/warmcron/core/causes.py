@@ -20,10 +20,16 @@ def explain(event: Event, worker: Worker, now: float) -> Event:
     return event
 
 
-def blame(worker: Worker, event: Event, now: float) -> None:
-    """A worker that refused or gave no answer is left alone for a while; its probe will say what is wrong."""
+def blame(worker: Worker, event: Event, now: float) -> bool:
+    """A worker that refused or gave no answer is left alone for a while; its probe will say what is wrong.
+
+    True if it is one of those.
+    """
     match event:
         case Refused(reason, pause) if pause > 0:
             worker.busy_until, worker.busy_reason = now + pause, reason
         case NoAnswer(reason):
             worker.busy_until, worker.busy_reason = now + SUSPECT_SECONDS, reason
+        case _:
+            return False
+    return True

@@ -153,6 +153,8 @@ class Pool:
 
     def take(self, worker: Worker, run: str) -> None:
         """A worker gets a run, or is found to have it."""
+        self._picks += 1
+        worker.last_picked = self._picks
         worker.runs.add(run)
         self.update(worker)
 
@@ -181,7 +183,10 @@ class Pool:
         avoid: frozenset[str],
         now: float,
     ) -> Picked | NoWorker:
-        """Chooses a worker for a run; workers in `avoid` (where it failed before) only when there is no other."""
+        """Chooses a worker for a run; workers in `avoid` (where it failed before) only when there is no other.
+
+        That it gets the run is told by `take`; until then the next run could be given to the same one.
+        """
         roster = self._pools.get(key)
         if roster is None:
             return NoWorker("NoReadyWorker", ())
@@ -201,9 +206,6 @@ class Pool:
             avoid=frozenset(each.uid for each in shunned),
             random=self._random,
         )
-        self._picks += 1
-        worker.last_picked = self._picks
-        roster.update(worker)
         return Picked(worker, filtered)
 
     def everybody(self, key: PoolKey, *, handler: str) -> list[Worker] | NoWorker:

@@ -12,6 +12,7 @@ from warmcron.core import runs, status
 from warmcron.core.pool import Pool, Worker
 from warmcron.core.table import Tasks
 from warmcron.core.tasks import PoolKey, Problem, Task, TaskRef, TaskSpec, Trigger, manual_run_id
+from warmcron.engine.backlog import Backlog
 from warmcron.engine.fleet import Fleet
 from warmcron.engine.ports import Clock, Gate, IntentWriter, Journal, Observer, Recorder, Sender
 from warmcron.engine.runner import Runner
@@ -44,6 +45,7 @@ class Engine:
         self.pool = Pool(random)
         self._clock, self._gate, self._observer = clock, gate, observer
         self.busy = False  # more is due than one turn could decide
+        self._backlog = Backlog(self._hear)
         self._wake = asyncio.Event()
         self._ticks = Ticks(
             tasks=self.tasks,
@@ -130,7 +132,8 @@ class Engine:
         return self._fleet.see(seen)
 
     def forget_worker(self, uid: str, reason: str) -> None:
-        """The pod is gone, and with it what it ran."""
+        """The pod is gone, and with it what it ran, but for what it had told us before."""
+        self._backlog.take_of(uid)
         self._fleet.gone(uid, reason)
 
     def set_abilities(self, uid: str, abilities: Abilities | None) -> None:
@@ -138,12 +141,22 @@ class Engine:
         self._fleet.can(uid, abilities)
 
     def on_event(self, about: runs.Attempt, event: runs.Event) -> None:
-        """Something was heard of one attempt. Of any other than the run's present one it comes too late."""
+        """Something was heard of one attempt. What is due is sent first, before it is taken in."""
+        if self.busy:
+            self._backlog.put(about, event)
+        else:
+            self._hear(about, event)
+
+    def _hear(self, about: runs.Attempt, event: runs.Event) -> None:
+        """Of any other attempt than the run's present one it comes too late."""
         run = self.runner.broadcasts.find(about)
         if run is None:
             self._observer.ignored(event)
             return
-        self.runner.feed(run, event)
+        try:
+            self.runner.feed(run, event)
+        except Exception as error:  # noqa: BLE001 - one run that breaks must not take all others with it
+            self._observer.broke(run.task, error)
 
     # ---- orders ----------------------------------------------------------------------------------------------
 
@@ -195,6 +208,7 @@ class Engine:
 
     def follow(self) -> None:
         """The term is over: everything that is not on the objects is the next leader's to find out."""
+        self._backlog.clear()
         self._terms.follow()
 
     def reread(self, uid: str, written: status.Json, version: str) -> None:
@@ -226,12 +240,18 @@ class Engine:
 
     async def run(self) -> None:
         """Handles what is due, then sleeps until something is. Ends only by cancellation."""
+        try:
+            await self._run()
+        finally:
+            self._idle()  # what was heard is still to be written
+
+    async def _run(self) -> None:
         while True:
             self._wake.clear()
-            self.busy = self._terms.leading and self._gate.may_send() and self.tick()
-            if self.busy:
+            if self._terms.leading and self._gate.may_send() and self.tick():
                 await asyncio.sleep(0)
                 continue
+            self._idle()
             next_look = min(self.tasks.next_due(), self.runner.alarms.next())
             pause = next_look - self._clock.now() if self._terms.leading else SLEEP_SECONDS_MAX
             try:
@@ -246,9 +266,17 @@ class Engine:
         due = self.tasks.pop_due(now, SLICE)  # 1. which tasks are due
         for task in due:
             self._look(task, now)  # 2. what becomes of their ticks; steps 3 to 6 are the runner's
+        if len(due) < SLICE or self.runner.held_up:
+            self._backlog.take(SLICE)
         woken = self.runner.wake_due(now, SLICE)
         untold = self._fleet.tell(SLICE)
-        return untold or len(due) == SLICE or woken == SLICE
+        self.busy = untold or len(due) == SLICE or woken == SLICE or len(self._backlog) > 0
+        return self.busy
+
+    def _idle(self) -> None:
+        """Nothing more is due: what was heard meanwhile is taken in, and from now on at once."""
+        self.busy = False
+        self._backlog.take()
 
     def _look(self, task: Task, now: float) -> None:
         try:

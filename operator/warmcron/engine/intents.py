@@ -18,6 +18,9 @@ class IntentLine:
         self._out: set[str] = set()
         self._waiting: dict[str, Run] = {}
 
+    def __bool__(self) -> bool:
+        return bool(self._out or self._waiting)
+
     def full(self) -> bool:
         """Whether no further intent may go out now."""
         return len(self._out) >= AT_ONCE

@@ -15,6 +15,9 @@ class Lines:
     def __init__(self) -> None:
         self._pools: dict[PoolKey, dict[str, dict[str, Run]]] = {}
 
+    def __bool__(self) -> bool:
+        return bool(self._pools)
+
     def put(self, run: Run) -> None:
         """A run waits; one that waits already keeps its place."""
         self._pools.setdefault(run.spec.pool, {}).setdefault(_wants(run), {}).setdefault(run.key, run)

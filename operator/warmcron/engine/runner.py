@@ -98,6 +98,11 @@ class Runner:
         """A run that never began is over: it waited for its turn when somebody ended it."""
         self._end(run, runs.End(runs.Outcome.CANCELLED, reason), self._clock.now())
 
+    @property
+    def held_up(self) -> bool:
+        """Whether some run waits for what an answer may bring: a worker that has room, or its intent."""
+        return bool(self._lines or self._intent_line)
+
     def waiting(self) -> dict[PoolKey, int]:
         """How many runs wait for a worker, by pool."""
         return self._lines.counts()
@@ -132,10 +137,7 @@ class Runner:
             event = causes.explain(event, worker, now)
         step = runs.advance(run, event, now=now, random=self._random)
         if worker:
-            causes.blame(worker, event, now)
-            if run.pod_uid != pod:
-                worker.runs.discard(run.key)
-            self._pool.update(worker)
+            self._judge(worker, event, run, now)
         if run.state is not state:
             self._note(run)
         if pod and not isinstance(step, runs.Ignore):
@@ -148,6 +150,13 @@ class Runner:
         if state is runs.State.INTENDED and run.state is not state:
             self._intent_line.leave(run)
             self._serve_intents(now)
+
+    def _judge(self, worker: Worker, event: runs.Event, run: runs.Run, now: float) -> None:
+        """What an event says of the worker that it came from."""
+        if causes.blame(worker, event, now):
+            self._pool.update(worker)
+        if run.pod_uid != worker.uid:
+            self._pool.release(worker, run.key)
 
     def look_at(self, key: str) -> None:
         """A worker's container has started anew: its runs are asked about at once."""

@@ -73,22 +73,18 @@ class Poster:
         self._reporter, self._random, self._pause, self._clock = reporter, random, pause, clock
         self._counted = Figures(registry).counted
         self._board = NoticeBoard()
+        self._changed: dict[str, None] = {}  # uids of tasks whose status has changed in this turn of the loop
         self._some = asyncio.Event()
 
     def note(self, uid: str) -> None:
-        """The status of this task has changed."""
-        task = self._find(uid)
-        if task is None:
-            return
-        for notice in notices.news(task.history):
-            fate = self._board.put(task.ref, notice, at=time.time(), now=self._clock())
-            if fate is Fate.WAITS:
-                self._some.set()
-            else:
-                self._counted.labels(fate.value).inc()
+        """The status of this task has changed. Read after this turn of the loop: a run changes it several times."""
+        if not self._changed:
+            asyncio.get_running_loop().call_soon(self._read)
+        self._changed[uid] = None
 
     def follow(self) -> None:
         """Our term is over. What was not posted is in the statuses, and the next leader takes it for told."""
+        self._read()
         self._counted.labels("dropped").inc(self._board.clear())
 
     async def run(self) -> None:
@@ -105,6 +101,17 @@ class Poster:
     async def close(self) -> None:
         """Ends the connection."""
         await self._client.close()
+
+    def _read(self) -> None:
+        """Puts on the board what has become news."""
+        changed, self._changed = self._changed, {}
+        for task in filter(None, map(self._find, changed)):
+            for notice in notices.news(task.history):
+                fate = self._board.put(task.ref, notice, at=time.time(), now=self._clock())
+                if fate is Fate.WAITS:
+                    self._some.set()
+                else:
+                    self._counted.labels(fate.value).inc()
 
     async def _hold(self) -> None:
         """Until it is ours to speak, and nothing more urgent is under way."""

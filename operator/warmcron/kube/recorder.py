@@ -78,6 +78,8 @@ class Recorder:
         if uid in self._writing:
             self._again.add(uid)
             return
+        if not urgent and uid in self._when:
+            return  # later than what is planned it would be anyway
         now = time.monotonic()
         urgent = urgent or self._flushing
         when = now if urgent else now + SETTLE_SECONDS
