@@ -14,7 +14,7 @@ TASKS = "/apis/warmcron.dev/v1alpha1/namespaces/default/scheduledtasks"
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 MERGE = "application/merge-patch+json"
 APPLY = "application/apply-patch+yaml"
-WHOLE = {"f:status": {}}
+WHOLE: dict[str, Any] = {"f:status": {}}
 
 
 @pytest.fixture
