@@ -131,17 +131,23 @@ def parser() -> argparse.ArgumentParser:
     added.add_argument("--size", type=_number(1), default=50, help="tasks; a node has room for 110 pods")
     added.add_argument("--rounds", type=_number(1), default=1, help="ticks of each")
 
-    added = scenario("history", "a history of many runs: what a second takes in, and the time of each kind of question")
-    added.add_argument("--runs", type=_number(1000), default=1_000_000, help="runs in it")
-    added.add_argument("--tasks", type=_number(100), default=10_000, help="tasks that they are of")
-    added.add_argument("--intake", type=_number(1000), default=20_000, help="runs that it takes in then")
-    added.add_argument("--repeats", type=_number(1), default=40, help="how often each question is asked")
-    added.add_argument("--databases", type=_databases, default=list(DATABASES), help="sqlite, postgresql or both")
+    _of_history(
+        scenario("history", "a history of many runs: what a second takes in, and the time of each kind of question")
+    )
 
     scenario("arithmetic", "microseconds for a next time, and for the choice of a worker")
     scenario("quick", "only whether anything is lost, doubled or early, in under five minutes")
     scenario("all", "everything but kind, in an hour and a quarter")
     return found
+
+
+def _of_history(added: argparse.ArgumentParser) -> None:
+    added.add_argument("--runs", type=_number(1000), default=1_000_000, help="runs in it")
+    added.add_argument("--tasks", type=_number(100), default=10_000, help="tasks that they are of")
+    added.add_argument("--days", type=_number(1), default=30, help="over which they are spread")
+    added.add_argument("--intake", type=_number(1000), default=20_000, help="runs that it takes in then")
+    added.add_argument("--repeats", type=_number(1), default=40, help="how often each question is asked")
+    added.add_argument("--databases", type=_databases, default=list(DATABASES), help="sqlite, postgresql or both")
 
 
 def _options(name: str, **changed: object) -> argparse.Namespace:

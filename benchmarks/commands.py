@@ -126,7 +126,12 @@ async def history(given: Given, notebook: Notebook) -> None:
     from benchmarks.scenarios.history import history as pasts  # noqa: PLC0415
 
     measured = pasts(
-        runs=given.runs, tasks=given.tasks, intake=given.intake, repeats=given.repeats, kinds=given.databases
+        runs=given.runs,
+        tasks=given.tasks,
+        intake=given.intake,
+        repeats=given.repeats,
+        kinds=given.databases,
+        days=given.days,
     )
     async for name, row in measured:
         notebook.add(name, row)

@@ -8,6 +8,7 @@ from benchmarks.past import DAY, DAYS, END, EVERY, NAMESPACES, NEEDLE, RARE, SOM
 from warmcron.history.model import RunFilter
 from warmcron.history.queries import Position
 from warmcron.history.reader import StoreReader
+from warmcron.history.words import MICRO
 
 PAGE: Final = 50
 STRIP: Final = 20
@@ -55,6 +56,10 @@ def _long_ago(_: Past, random: Random) -> float:
 
 def _deep(past: Past, random: Random) -> str:
     return Position(_long_ago(past, random), "g").cursor
+
+
+def _deep_search(past: Past, random: Random) -> str:
+    return Position(line=int(_long_ago(past, random) * MICRO)).cursor
 
 
 async def _counts(reader: StoreReader, _: Past, __: Random) -> int:
@@ -112,7 +117,7 @@ QUESTIONS: Final[dict[str, Ask]] = {
     "page deep: a namespace": runs(cursor=_deep, namespaces=one),
     "page deep: failed in a namespace": runs(cursor=_deep, states=failed, namespaces=one),
     "page deep: a pod": runs(cursor=_deep, pod=_pod),
-    "page deep: text in every line": runs(cursor=_deep, text=_always(EVERY)),
+    "page deep: text in every line": runs(cursor=_deep_search, text=_always(EVERY)),
     "text: in every line": runs(text=_always(EVERY)),
     "text: in one of a hundred lines": runs(text=_always(SOME)),
     "text: in one of ten thousand lines": runs(text=_always(RARE)),

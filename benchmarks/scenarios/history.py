@@ -16,7 +16,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from benchmarks import ledger, machine, past
-from benchmarks.past import Past
+from benchmarks.past import DAYS, Past
 from benchmarks.postgres import Postgres, started
 from benchmarks.processes import StartError, cpu_of
 from benchmarks.questions import QUESTIONS
@@ -33,13 +33,13 @@ SEED: Final = 3
 
 
 async def history(
-    *, runs: int, tasks: int, intake: int, repeats: int, kinds: Sequence[str] = KINDS
+    *, runs: int, tasks: int, intake: int, repeats: int, kinds: Sequence[str] = KINDS, days: float = DAYS
 ) -> AsyncIterator[tuple[str, Record]]:
     """Fills each database, adds `intake` runs as the service does, and asks every question `repeats` times.
 
     A server that cannot be started takes nothing from what the databases before it have shown: it raises at the end.
     """
-    told, asked = Past(runs=runs, tasks=tasks), {}
+    told, asked = Past(runs=runs, tasks=tasks, days=days), {}
     missing: StartError | None = None
     for kind in kinds:
         try:

@@ -86,13 +86,17 @@ def run_row(task: TaskRow, tick: int, **changes: Any) -> RunRow:
 
 
 class FakeHistory:
-    """Runs in memory, newest first; `broken` makes it fail as a database does."""
+    """Runs in memory, newest first; `broken` makes it fail as a database does.
+
+    A search for text looks at runs since `stops` first, and goes on with the others behind its cursor.
+    """
 
     def __init__(self) -> None:
         self.rows: dict[str, RunRow] = {}
         self.attempt_rows: dict[str, list[AttemptRow]] = {}
         self.lines: dict[str, list[LogRow]] = {}
         self.broken = ""
+        self.stops: float | None = None
 
     def add(self, row: RunRow) -> None:
         self.rows[row.run_id] = row
@@ -112,6 +116,9 @@ class FakeHistory:
         start = (
             int(cursor) if cursor.isdecimal() and cursor.isascii() else 0
         )  # as the real one: nonsense is the first page
+        if wanted.text and self.stops is not None and not cursor:
+            part = [row for row in found if row.scheduled >= self.stops][:limit]
+            return Page(tuple(part), str(len(part)), searched=self.stops)
         rest = len(found) > start + limit
         return Page(tuple(found[start : start + limit]), str(start + limit) if rest else "")
 

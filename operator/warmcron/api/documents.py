@@ -161,10 +161,17 @@ class RunInFull(Document):
 
 
 class Runs(Document):
-    """A page of runs, newest first. Go on with `cursor`; it is empty on the last page."""
+    """A page of runs, newest first. Go on with `cursor`; it is empty on the last page.
+
+    A search by text takes the log lines that match part by part: a page may have few items or none and yet a cursor,
+    and a run with lines in two parts comes with each.
+    """
 
     items: list[Run]
     cursor: str
+    searched: Moment | None = Field(
+        None, description="The search stopped: log lines before this time were not looked at. Go on with `cursor`."
+    )
 
 
 class Line(Document):

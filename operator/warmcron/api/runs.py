@@ -34,7 +34,8 @@ def routes(sources: Sources) -> APIRouter:
         """Runs, newest first."""
         uids = await _uids(sources, who, wanted)
         found = await sources.reader.runs(_filter(who, wanted, uids), limit=wanted.limit, cursor=wanted.cursor)
-        return documents.Runs(items=[documents.Run.of(row) for row in found.rows], cursor=found.cursor)
+        items = [documents.Run.of(row) for row in found.rows]
+        return documents.Runs(items=items, cursor=found.cursor, searched=found.searched)
 
     @router.get("/runs/{run_id}")
     async def get_run(who: Asking, run_id: str) -> documents.RunInFull:

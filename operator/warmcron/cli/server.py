@@ -98,17 +98,17 @@ class Server:
     # ---- runs ------------------------------------------------------------------------------------------------
 
     async def runs(self, *, limit: int, **wanted: str | list[str]) -> list[Json]:
-        """Runs, newest first."""
-        found: list[Json] = []
+        """Runs, newest first. A search is gone on with until there are as many, or no line is left."""
+        found: dict[str, Json] = {}  # a run with lines in two parts of a search comes with each
         cursor = ""
         while len(found) < limit:
             page = str(min(limit - len(found), 500))
             answer = await self._get("/runs", limit=page, **wanted, **({"cursor": cursor} if cursor else {}))
-            found += answer["items"]
+            found |= {run["runId"]: run for run in answer["items"]}
             cursor = answer["cursor"]
             if not cursor:
                 break
-        return found
+        return list(found.values())
 
     async def run(self, run_id: str) -> Json:
         """One run with its attempts."""

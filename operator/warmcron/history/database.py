@@ -256,6 +256,9 @@ def _of_a_row(error: Exception) -> bool:
 def _migrate(connection: sa.Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+    else:
+        # Python's driver begins no transaction for what makes tables: killed on the way, half of a revision would stay.
+        connection.exec_driver_sql("BEGIN")
     config = alembic.config.Config(stdout=io.StringIO(), output_buffer=io.StringIO())
     config.set_main_option("script_location", MIGRATIONS)
     config.attributes["connection"] = connection

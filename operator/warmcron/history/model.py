@@ -178,10 +178,16 @@ class RunFilter:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Row]):
-    """Rows, newest first, and where to go on; `cursor` is empty on the last page."""
+    """Rows, newest first, and where to go on; `cursor` is empty on the last page.
+
+    Attributes:
+        searched: of a search that stopped before its end: lines that came before this time were not looked at, and
+            `cursor` goes on with them. None where all were, or where more of what was found follows.
+    """
 
     rows: tuple[Row, ...]
     cursor: str = ""
+    searched: float | None = None
 
 
 class Reader(Protocol):

@@ -1,9 +1,10 @@
 """A filter as SQL: which index leads, which conditions follow, and where a page begins. No connection in here.
 
 Each statement walks one index in the order of the page, so that its cost is that of the rows it looks at; several
-are run where one index cannot serve (two states, a search), and their rows are merged.
+are run where one index cannot serve (two states, two namespaces), and their rows are merged.
 """
 
+import math
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -12,25 +13,15 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from warmcron.history.model import RunFilter
-from warmcron.history.schema import ATTEMPTS, LINES, NAMES, RUNS, WORDS
+from warmcron.history.schema import ATTEMPTS, COUNTS, HOUR, NAMES, RUNS
+from warmcron.history.words import NO_END
 
 Select = sa.Select[Any]
 Where = sa.ColumnElement[bool]
-Span = tuple[int, int]
 
 RUN_ID: Final = re.compile(r"[0-9a-f-]{8,36}")
-WORD: Final = re.compile(r"[^\W_]+")
-# A word this short is no beginning: it would be one of half of everything.
-SHORT: Final = 3
-MOST_WORDS: Final = 10
-# A search looks at the newest so many lines that match.
-CANDIDATES: Final = 2000
-# So many of the newest lines are looked at one by one before all are asked for: a word in a tenth of them is found.
-NEWEST: Final = 20_000
-# Where a range or a page ends, lines are looked at that came up to so long after it: runs take their time.
-LATE_SECONDS: Final = 3600
-MICRO: Final = 1_000_000
-NO_END: Final = 2**62
+# A beginning of eight digits is that of one run; more than a few begin alike only if somebody makes them so.
+ALIKE: Final = 1000
 # So many tasks that have the text in their name are looked up one by one; more are found by reading on.
 FEW_NAMES: Final = 20
 # So many passes over an index, a page each, are quicker than one over all runs that finds few or none.
@@ -41,29 +32,31 @@ SCHEDULE: Final = "Schedule"
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a page begins: after this run, in the order of time and id, newest first."""
+    """Where a page begins: after this run, in the order of time and id, newest first.
 
-    scheduled: float
-    run_id: str
+    Attributes:
+        line: of a search that goes on: only lines with a lower number are left to it; None for all of them.
+    """
+
+    scheduled: float = math.inf
+    run_id: str = ""
+    line: int | None = None
 
     @property
     def cursor(self) -> str:
         """As text for a URL."""
-        return f"{self.scheduled!r}~{self.run_id}"
+        return f"{self.scheduled!r}~{self.run_id}" + (f"~{self.line}" if self.line is not None else "")
 
 
 def position(cursor: str) -> Position | None:
     """A cursor read back; None for none, and for one that makes no sense."""
-    scheduled, _, run_id = cursor.partition("~")
+    scheduled, _, rest = cursor.partition("~")
+    run_id, _, line = rest.partition("~")
     try:
-        return Position(float(scheduled), run_id) if run_id else None
+        found = Position(float(scheduled), run_id, max(0, min(int(line), NO_END)) if line else None)
     except ValueError:
         return None
-
-
-def words(text: str) -> list[str]:
-    """The words of a search, as both databases cut them."""
-    return WORD.findall(text.lower())[:MOST_WORDS]
+    return found if run_id or line else None
 
 
 def pages(wanted: RunFilter, after: Position | None, *, limit: int, sqlite: bool) -> list[Select]:
@@ -113,7 +106,7 @@ def id_like(text: str) -> Select | None:
     if not RUN_ID.fullmatch(text):
         return None
     # 'g' comes after every digit of an id.
-    return sa.select(RUNS.c.run_id).where(RUNS.c.run_id >= text, RUNS.c.run_id < f"{text}g").limit(CANDIDATES)
+    return sa.select(RUNS.c.run_id).where(RUNS.c.run_id >= text, RUNS.c.run_id < f"{text}g").limit(ALIKE)
 
 
 def names_like(wanted: RunFilter) -> Select:
@@ -121,79 +114,14 @@ def names_like(wanted: RunFilter) -> Select:
     found = sa.select(NAMES.c.task).distinct().where(contains(NAMES.c.task, wanted.text))
     if wanted.namespaces is not None:
         found = found.where(NAMES.c.namespace.in_(wanted.namespaces))
+    if wanted.task:
+        found = found.where(NAMES.c.task == wanted.task)
     return found.limit(FEW_NAMES + 1)
 
 
 def contains(column: sa.ColumnElement[str], text: str) -> Where:
     """Whether a column contains the text, in any case of its letters."""
     return column.icontains(text.strip(), autoescape=True)
-
-
-def searches(wanted: RunFilter, after: Position | None, *, sqlite: bool) -> list[Select]:
-    """Runs of the newest lines that have the words: ask one after the other, until one gives all `CANDIDATES`.
-
-    Every word is one of the line's; a single word may also be the beginning of one.
-    """
-    sought = words(wanted.text)
-    if not sought:
-        return []
-    open_end = len(sought) == 1 and len(sought[0]) >= SHORT
-    span = _span(wanted, after)
-    if not sqlite:
-        return _in_postgres(" & ".join(sought) + (":*" if open_end else ""), span)
-    whole = " AND ".join(f'"{word}"' for word in sought)
-    if not open_end:
-        return [_in_sqlite(whole, span)]
-    # All lines of a beginning are read, so the newest are looked at one by one before: if it is common, that will do.
-    return [_in_sqlite(whole, span), _begun_in_sqlite(sought[0], span), _in_sqlite(f"{whole}*", span)]
-
-
-def _span(wanted: RunFilter, after: Position | None) -> Span:
-    """Numbers of the lines that may be of such runs: they come when their run was scheduled, or somewhat later."""
-    ends = [end for end in (wanted.until, after.scheduled if after else None) if end is not None]
-    last = int((min(ends) + LATE_SECONDS) * MICRO) if ends else NO_END
-    return int((wanted.since or 0.0) * MICRO), last
-
-
-def _in_sqlite(phrase: str, span: Span) -> Select:
-    matching = (
-        sa.select(WORDS.c.rowid)
-        .where(sa.text("lines_words MATCH :phrase").bindparams(phrase=phrase), WORDS.c.rowid.between(*span))
-        .order_by(WORDS.c.rowid.desc())
-        .limit(CANDIDATES)
-        .subquery()
-    )
-    return sa.select(LINES.c.run_id).join(matching, matching.c.rowid == LINES.c.id)
-
-
-def _begun_in_sqlite(word: str, span: Span) -> Select:
-    newest = (
-        sa.select(LINES).where(LINES.c.id.between(*span)).order_by(LINES.c.id.desc()).limit(NEWEST).subquery("newest")
-    )
-    # A word is of letters and digits: nothing in it is a wildcard.
-    begins = sa.func.lower(" " + newest.c.text).op("GLOB")(f"*[^a-z0-9]{word}*")
-    return sa.select(newest.c.run_id).where(begins).order_by(newest.c.id.desc()).limit(CANDIDATES)
-
-
-def _in_postgres(query: str, span: Span) -> list[Select]:
-    """The newest lines one by one, then all by the index: left alone, the planner takes the wrong way with both."""
-    has_words = sa.literal_column("words").op("@@")(sa.func.to_tsquery(sa.literal_column("'simple'"), query))
-    newest = (
-        sa.select(LINES.c.id, LINES.c.run_id, sa.literal_column("lines.words").label("words"))
-        .where(LINES.c.id.between(*span))
-        .order_by(LINES.c.id.desc())
-        .limit(NEWEST)
-        .subquery("newest")
-    )
-    common = sa.select(newest.c.run_id).where(has_words).order_by(newest.c.id.desc()).limit(CANDIDATES)
-    # An order by an expression: the primary key cannot serve it, so the index over the words must.
-    rare = (
-        sa.select(LINES.c.run_id)
-        .where(has_words, LINES.c.id.between(*span))
-        .order_by(sa.desc(LINES.c.id + 0))
-        .limit(CANDIDATES)
-    )
-    return [common, rare]
 
 
 def recent(uids: Sequence[str], limit: int) -> sa.TextClause:
@@ -215,9 +143,16 @@ def first_from(task_uid: str, tick: float) -> Select:
 
 
 def counts(namespaces: tuple[str, ...] | None, since: float) -> Select:
-    """How many runs are in each state."""
-    found = sa.select(RUNS.c.state, sa.func.count()).where(RUNS.c.scheduled >= since).group_by(RUNS.c.state)
-    return found if namespaces is None else found.where(RUNS.c.namespace.in_(namespaces))
+    """How many runs are in each state. Whole hours are counted already; the rest of the first one is counted now."""
+    first = math.ceil(since / HOUR) * HOUR
+    whole = sa.select(COUNTS.c.state, COUNTS.c.runs).where(COUNTS.c.hour >= first)
+    rest = sa.select(RUNS.c.state, sa.literal_column("1").label("runs"))
+    rest = rest.where(RUNS.c.scheduled >= since, RUNS.c.scheduled < first)
+    if namespaces is not None:
+        whole, rest = whole.where(COUNTS.c.namespace.in_(namespaces)), rest.where(RUNS.c.namespace.in_(namespaces))
+    both = sa.union_all(whole, rest).subquery()
+    total = sa.cast(sa.func.sum(both.c.runs), sa.BigInteger)
+    return sa.select(both.c.state, total).group_by(both.c.state).having(total > 0)
 
 
 def _leads(wanted: RunFilter) -> list[dict[str, str]]:

@@ -6,18 +6,18 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from warmcron.history import logs, queries
 from warmcron.history.database import Database
 from warmcron.history.model import AttemptRow, LogRow, Page, Place, RunFilter, RunRow, Told
 from warmcron.history.queries import Position
 from warmcron.history.schema import ATTEMPTS, RUNS
+from warmcron.history.search import Search
+from warmcron.history.words import MICRO
 
 # Statements of a hundred parts are as far as both databases plan quickly.
 TASKS_AT_ONCE: Final = 50
-IDS_AT_ONCE: Final = 500
-# Counting reads an index from end to end: half a second for a million runs, so it is not done for every page view.
+# Counting reads some rows of every hour and namespace, and many may look at the same page.
 COUNTS_SECONDS: Final = 5.0
 
 
@@ -30,16 +30,23 @@ class StoreReader:
 
     async def runs(self, wanted: RunFilter, *, limit: int, cursor: str = "") -> Page[RunRow]:
         """Runs, newest scheduled time first. A page of a search may be short of `limit` though others follow."""
-        after = queries.position(cursor)
+        after, sqlite = queries.position(cursor), self._database.sqlite
+        search = Search(wanted, after, sqlite=sqlite) if wanted.text.strip() else None
         async with self._database.read() as connection:
-            if wanted.text.strip():
-                found, more = await self._search(connection, wanted, after, limit)
+            if search:
+                found = await search.rows(connection, limit)
             else:
-                found, more = await self._page(connection, wanted, after, limit)
-        rows = _merged(found)
-        more = more or len(rows) > limit
-        rows = rows[:limit]
-        return Page(tuple(rows), Position(rows[-1].scheduled, rows[-1].run_id).cursor if more and rows else "")
+                found = []
+                for statement in queries.pages(wanted, after, limit=limit + 1, sqlite=sqlite):
+                    found += (await connection.execute(statement)).mappings()
+        rows = _merged(map(run_row, found))
+        if len(rows) > limit:
+            last = rows[limit - 1]
+            line = after.line if search and after else None
+            return Page(tuple(rows[:limit]), Position(last.scheduled, last.run_id, line).cursor)
+        if search and search.on:
+            return Page(tuple(rows), search.on.cursor, searched=search.stopped / MICRO)
+        return Page(tuple(rows))
 
     async def run(self, run_id: str) -> RunRow | None:
         """One run."""
@@ -112,55 +119,6 @@ class StoreReader:
     def forget_counts(self) -> None:
         """The next counts are counted anew."""
         self._counts.clear()
-
-    async def _page(
-        self, connection: AsyncConnection, wanted: RunFilter, after: Position | None, limit: int
-    ) -> tuple[list[RunRow], bool]:
-        found: list[RunRow] = []
-        more = False
-        for statement in queries.pages(wanted, after, limit=limit + 1, sqlite=self._database.sqlite):
-            rows = [run_row(row) for row in (await connection.execute(statement)).mappings()]
-            more = more or len(rows) > limit
-            found += rows
-        return found, more
-
-    async def _search(
-        self, connection: AsyncConnection, wanted: RunFilter, after: Position | None, limit: int
-    ) -> tuple[list[RunRow], bool]:
-        """Runs found by their id, their task's name, or the words of their outcome and of their lines."""
-        sqlite = self._database.sqlite
-        ids: set[str] = set()
-        if (alike := queries.id_like(wanted.text)) is not None:
-            ids.update((await connection.execute(alike)).scalars())
-        for having in queries.searches(wanted, after, sqlite=sqlite):
-            lines = list((await connection.execute(having)).scalars())
-            ids.update(lines)
-            if len(lines) == queries.CANDIDATES:
-                break
-        places: list[tuple[float, str]] = []
-        known = sorted(ids)
-        for start in range(0, len(known), IDS_AT_ONCE):
-            chosen = queries.by_id(wanted, after, known[start : start + IDS_AT_ONCE], sqlite=sqlite)
-            places += [(row.scheduled, row.run_id) for row in await connection.execute(chosen)]
-        newest = [run_id for _, run_id in sorted(places, reverse=True)[: limit + 1]]
-        rows = (await connection.execute(sa.select(RUNS).where(RUNS.c.run_id.in_(newest)))).mappings() if newest else ()
-        found = [run_row(row) for row in rows]
-        named, more = await self._named(connection, wanted, after, limit)
-        return [*found, *named], more
-
-    async def _named(
-        self, connection: AsyncConnection, wanted: RunFilter, after: Position | None, limit: int
-    ) -> tuple[list[RunRow], bool]:
-        names = list((await connection.execute(queries.names_like(wanted))).scalars())
-        if wanted.task:
-            names = [name for name in names if name == wanted.task]
-        found: list[RunRow] = []
-        more = False
-        for part in queries.of_names(wanted, names, after, limit=limit + 1, sqlite=self._database.sqlite):
-            rows = [run_row(row) for row in (await connection.execute(part)).mappings()]
-            more = more or len(rows) > limit
-            found += rows
-        return found, more
 
 
 def _merged(rows: Iterable[RunRow]) -> list[RunRow]:

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from warmcron.history.database import Database
 from warmcron.history.model import FINAL
-from warmcron.history.schema import ATTEMPTS, LINES, RUNS
+from warmcron.history.schema import ATTEMPTS, COUNTS, LINES, RUNS
 
 # Rows of one transaction: on SQLite a new record waits for it, about 20 ms.
 BATCH: Final = 500
@@ -68,7 +68,7 @@ class Retention:
         """Lets the database look at its own figures, so that it plans well."""
         async with self._database.write() as connection:
             await connection.execute(
-                sa.text("PRAGMA optimize" if self._database.sqlite else "ANALYZE runs, attempts, lines")
+                sa.text("PRAGMA optimize" if self._database.sqlite else "ANALYZE runs, attempts, lines, counts")
             )
 
     async def _lines(self, bound: int) -> int:
@@ -82,11 +82,21 @@ class Retention:
         async with self._database.read() as connection:
             ids = list((await connection.execute(old.order_by(RUNS.c.scheduled).limit(BATCH))).scalars())
         if not ids:
+            await self._forget_empty_hours(bound)
             return 0
         async with self._database.write() as connection:
             for table in (LINES, ATTEMPTS, RUNS):
                 await connection.execute(sa.delete(table).where(table.c.run_id.in_(ids)))
         return len(ids)
+
+    async def _forget_empty_hours(self, bound: float) -> None:
+        """Counts of runs that are no more. Those of younger hours change again, so they wait for their time."""
+        empty = sa.and_(COUNTS.c.hour <= bound, COUNTS.c.runs <= 0)
+        async with self._database.read() as connection:
+            if (await connection.execute(sa.select(COUNTS.c.hour).where(empty).limit(1))).first() is None:
+                return
+        async with self._database.write() as connection:
+            await connection.execute(sa.delete(COUNTS).where(empty))
 
 
 async def _nth(connection: AsyncConnection, newest: sa.Select[Any], count: int) -> float | None:

@@ -5,6 +5,7 @@ from typing import Final
 import sqlalchemy as sa
 
 METADATA: Final = sa.MetaData()
+HOUR: Final = 3600
 UNUSUAL: Final = "\"trigger\" <> 'Schedule'"
 
 # Times are UTC epoch seconds, results, errors and filtered pods JSON text: the same in both databases.
@@ -84,6 +85,18 @@ LINES: Final = sa.Table(
     sa.Column("text", sa.Text, nullable=False),
     sa.Column("pod_uid", sa.Text, nullable=False, server_default=""),
     sa.Index("lines_by_run", "run_id", "seq", unique=True),
+)
+
+# How many runs there are of each hour, so that counting reads some rows an hour and not every run. Triggers on `runs`
+# keep it in the transaction that changes them: whoever writes or deletes a run, an older version too, counts it.
+COUNTS: Final = sa.Table(
+    "counts",
+    METADATA,
+    sa.Column("hour", sa.Double, primary_key=True),
+    sa.Column("namespace", sa.Text, primary_key=True),
+    sa.Column("state", sa.Text, primary_key=True),
+    sa.Column("runs", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 # The names that were ever seen, so that a search by part of a name reads this and not a million runs.

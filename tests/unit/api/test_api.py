@@ -292,6 +292,18 @@ async def test_runs_are_filtered_and_paged(browser: Browser, source: FakeCluster
     assert len({row["runId"] for row in rows}) == 4
 
 
+async def test_a_search_that_stopped_says_how_far_it_looked_and_goes_on(browser: Browser, source: FakeCluster) -> None:
+    run_id = next(iter(source.history.rows))
+    source.history.stops = NOW + 0.5
+
+    first = json.loads((await get(browser, f"/runs?q={run_id}")).text)
+    second = json.loads((await get(browser, f"/runs?q={run_id}&cursor={first['cursor']}")).text)
+
+    assert (first["items"], first["searched"]) == ([], f"{times.text(NOW)[:-1]}.500000Z")
+    assert [row["runId"] for row in second["items"]] == [run_id]
+    assert (second["cursor"], second["searched"]) == ("", None)
+
+
 @pytest.mark.parametrize(
     "query",
     [

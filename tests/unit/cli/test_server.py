@@ -73,6 +73,13 @@ def test_runs_are_listed_and_filtered(source: FakeCluster, ctl: Ctl) -> None:
     assert (later.code, later.out, later.err) == (0, "", "no runs\n")
 
 
+def test_a_search_that_stopped_is_gone_on_with(source: FakeCluster, ctl: Ctl) -> None:
+    row = some_run(source)
+    source.history.stops = row.scheduled + 1
+    found = ctl("runs", "-A", "--search", row.run_id, "-o", "name")
+    assert (found.out, found.err) == (f"{row.run_id}\n", "")
+
+
 def test_logs_are_printed_and_followed_to_the_end(source: FakeCluster, ctl: Ctl) -> None:
     row = some_run(source)
     source.history.lines.pop(row.run_id, None)

@@ -26,13 +26,18 @@ def server() -> Iterator[Postgres]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-async def kept(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Kept]:
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where an empty database of either kind is."""
     if request.param == "sqlite":
-        found = Kept(f"sqlite:///{tmp_path}/history.db")
-    else:
-        server: Postgres = request.getfixturevalue("server")
-        server.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-        found = Kept(server.url)
+        return f"sqlite:///{tmp_path}/history.db"
+    server: Postgres = request.getfixturevalue("server")
+    server.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    return server.url
+
+
+@pytest.fixture
+async def kept(url: str) -> AsyncIterator[Kept]:
+    found = Kept(url)
     await found.database.open()
     yield found
     await found.database.close()

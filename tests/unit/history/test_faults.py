@@ -99,7 +99,7 @@ async def postgres_slow(_: History, request: pytest.FixtureRequest) -> AsyncIter
     server.sql(
         "CREATE FUNCTION sleep() RETURNS trigger LANGUAGE plpgsql AS "
         "$$ BEGIN PERFORM pg_sleep(0.02); RETURN NULL; END $$; "
-        "CREATE TRIGGER slow AFTER INSERT ON runs FOR EACH STATEMENT EXECUTE FUNCTION sleep()"
+        "CREATE TRIGGER slow AFTER INSERT ON runs FOR EACH ROW EXECUTE FUNCTION sleep()"
     )
     yield
 

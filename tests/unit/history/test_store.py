@@ -6,7 +6,6 @@ import pytest
 
 from unit.history.builders import NOW, attempt, batch, line, run, run_id
 from unit.history.conftest import Kept
-from warmcron.history import queries
 from warmcron.history.model import RunFilter
 from warmcron.history.retention import Bounds, Limits, Retention
 
@@ -217,22 +216,6 @@ async def test_lines_go_before_their_run(kept: Kept, limits: Limits, left: list[
     assert bounds == Bounds(run=NOW - 3540, line=bounds.line)
     assert [row.text for row in await kept.reader.logs(run_id(1))] == left
     assert await kept.reader.run(run_id(1))
-
-
-async def test_a_search_goes_on_behind_the_newest_lines_that_it_looks_at(
-    kept: Kept, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(queries, "CANDIDATES", 4)
-    hour = 3600
-    rows = batch(*(run(number, scheduled=NOW + number * hour) for number in range(10)))
-    rows.lines = [(NOW + number * hour + 5, line("a word", number)) for number in range(10)]
-    await kept.store.write(rows)
-
-    older = await kept.reader.runs(RunFilter(text="word", until=NOW + 4 * hour), limit=2)
-    behind = await kept.reader.runs(RunFilter(text="word"), limit=2, cursor=f"{NOW + 3 * hour!r}~{run_id(3)}")
-
-    assert [row.run_id for row in older.rows] == [run_id(3), run_id(2)]
-    assert [row.run_id for row in behind.rows] == [run_id(2), run_id(1)]
 
 
 async def test_the_earliest_run_of_a_schedule_from_a_tick_on_is_found(kept: Kept) -> None:

@@ -1,7 +1,10 @@
 import hashlib
+import html
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -37,6 +40,21 @@ async def test_no_text_can_add_an_element_or_an_attribute_to_a_page(text: str, s
         expected = (await Browser(serve(plain)).get(good)).text
         assert Shape(found).found == Shape(expected).found, bad
         assert not set(found) & set("\u202e\x00\x1b"), bad
+
+
+async def test_a_search_that_stopped_does_not_say_that_nothing_matches(browser: Browser, source: FakeCluster) -> None:
+    run_id = next(iter(source.history.rows))
+    source.history.stops = NOW
+
+    first = (await browser.get(f"/runs?q={run_id}")).text
+    assert f"searched back to {datetime.fromtimestamp(NOW, UTC):%Y-%m-%d %H:%M:%S} UTC" in first
+    assert "No run matches so far." in first
+    assert "No run matches.<" not in first
+    (on,) = re.findall(r'rel="next" href="([^"]+)">Search on', first)
+    behind = (await browser.get(html.unescape(on))).text
+    assert f'href="/runs/{run_id}"' in behind
+    assert "searched back" not in behind
+    assert "No run matches.<" in (await browser.get("/runs?q=nowhere&cursor=0")).text, "all of it was looked at"
 
 
 @pytest.mark.parametrize("text", HOSTILE)
