@@ -1,6 +1,8 @@
 """The run that docs/how-to/find-out-why.md tells of: acme's nightly report at 02:00, which failed on two pods."""
 
 from fakes.web import run_row, task_row
+from warmcron.core.tasks import tick_run_id
+from warmcron.core.trace import trace_id
 from warmcron.history.journal import Batch
 from warmcron.history.model import AttemptRow, LogRow, RunRow, line_seq
 
@@ -27,6 +29,7 @@ def uid(pod: str) -> str:
 
 
 def run() -> RunRow:
+    run_id = tick_run_id(TASK.uid, TICK)
     reason = "HandlerFailed: OSError: [Errno 28] No space left on device"
     return run_row(
         TASK,
@@ -36,7 +39,7 @@ def run() -> RunRow:
         attempts=2,
         pod_name=POD_B,
         error=ERROR,
-        trace_id="0af7651916cd43dd8448eb211c80319c",
+        trace_id=trace_id(run_id),
         finished=TICK + 19.0,
     )
 
