@@ -1,56 +1,28 @@
 """One failed run among thousands is traced as docs/how-to/find-out-why.md says, over the real API and history."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-from starlette.types import Receive, Scope, Send
 
-from benchmarks.past import Past, load_sqlite
 from fakes import nightly
 from fakes.command import Done, run
+from fakes.many import cluster_with
 from fakes.nightly import POD_A, POD_B, POD_C, SAID
 from fakes.served import serve
-from fakes.web import FakeGuard, cluster
+from fakes.web import FakeGuard
 from warmcron.api.app import Sources, create
-from warmcron.history.address import parse
-from warmcron.history.database import Database
-from warmcron.history.reader import StoreReader
-from warmcron.history.store import Store
 
 Ctl = Callable[..., Done]
 
-MANY = Past(runs=3000, tasks=100)
 RUN = nightly.run().run_id
 HOUR = ("--since", "2026-11-25T02:30:00+01:00", "--until", "2026-11-25T03:30:00+01:00")
 
 
-class Kept:
-    """The API over a file with that history; it is opened on the loop of the server."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self._database = Database(parse(f"sqlite:///{file}"))
-        source = cluster(10)
-        source.add(nightly.TASK)
-        reader = StoreReader(self._database)
-        self._app = create(Sources(live=source, reader=reader, orders=source, labels=source, guard=FakeGuard()))
-        self._opened = False
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not self._opened:
-            await self._database.open()
-            await self._database.close()
-            load_sqlite(self._file, MANY)
-            await self._database.open()
-            await Store(self._database).write(nightly.batch())
-            self._opened = True
-        await self._app(scope, receive, send)
-
-
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serve(Kept(tmp_path_factory.mktemp("many") / "history.db")) as found:
+    source = cluster_with(tmp_path_factory.mktemp("many") / "history.db")
+    sources = Sources(live=source, reader=source.history, orders=source, labels=source, guard=FakeGuard())
+    with serve(create(sources)) as found:
         yield found
 
 
