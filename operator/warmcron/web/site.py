@@ -148,6 +148,8 @@ class Site:
         t = visit.language.text
 
         def in_words(row: Any) -> str:
+            if row.plan is None:  # what is no schedule can only be quoted
+                return ""
             return words(row.schedule, visit.language, hash_key=f"{row.namespace}/{row.name}")
 
         return self._templates.get_template(name).render(visit=visit, t=t, words=in_words, **values)

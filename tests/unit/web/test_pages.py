@@ -17,6 +17,7 @@ from unit.web.poison import HOSTILE, paths, poisoned
 from warmcron.core import times
 from warmcron.history.model import LogRow, line_seq
 from warmcron.web.run import LINES
+from warmcron.web.sources import Flag
 
 
 class Shape(HTMLParser):
@@ -112,7 +113,17 @@ async def test_while_the_history_is_down_the_tasks_are_still_there(browser: Brow
         assert reply.status == 200
         assert "connection refused" in reply.text
     assert "stock-sync" in (await browser.get("/tasks")).text
+    assert "No run yet" not in (await browser.get("/tasks/shop/stock-sync")).text
     assert (await browser.get(f"/runs/{next(iter(source.history.rows))}")).status == 503
+
+
+async def test_what_is_no_schedule_is_quoted_and_not_put_into_words(browser: Browser, source: FakeCluster) -> None:
+    row = source.rows["shop", "stock-sync"]
+    source.add(replace(row, schedule="61 * * * *", plan=None, next=None, flags=frozenset({Flag.INVALID})))
+    for path in ("/tasks?q=stock", "/tasks/shop/stock-sync"):
+        text = (await browser.get(path)).text
+        assert "61 * * * *" in text
+        assert "minutes past the hour" not in text
 
 
 async def test_a_cluster_that_is_away_is_said_on_a_page(source: FakeCluster, serve: Callable[..., Any]) -> None:
