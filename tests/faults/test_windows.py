@@ -33,6 +33,7 @@ WINDOWS = {
     ("engine/runner.py", "leaves nothing behind"): f"{HERE}::test_a_crash_before_an_intent_is_given_away",
     ("engine/runner.py", "leaves a tick after the cursor"): f"{HERE}::test_a_crash_before_the_request_leaves",
     ("engine/runner.py", "only its worker knows of"): f"{HERE}::test_a_crash_after_the_request_has_left",
+    ("engine/backlog.py", "loses nothing that"): f"{HERE}::test_a_crash_while_answers_wait",
     ("kube/statuses.py", "loses nothing"): LEADER_KILLED,
     ("kube/recorder.py", "leaves an intent without a request"): LEADER_KILLED,
     ("kube/events.py", "loses one Event"): f"{HERE}::test_news_that_a_crash_took_are_in_the_status",
@@ -204,6 +205,16 @@ def test_a_crash_after_the_request_has_left(delivery: str) -> None:
     after.succeed(before.sent()[0])
     assert after.status(before.uid)["succeeded"] == 1
     assert after.status(before.uid)["lastScheduleTime"] is not None
+
+
+def test_a_crash_while_answers_wait() -> None:
+    before = Dying("after the request has left")
+    before.engine.busy = True  # as while a herd is being sent
+    before.succeed(before.sent()[0])
+    assert before.observer.records == []
+    after = before.successor(runs.Finished(runs.Outcome.SUCCEEDED))
+    assert after.sent() == []
+    assert after.status(before.uid)["succeeded"] == 1
 
 
 def test_a_crash_among_the_shards_of_a_broadcast() -> None:
