@@ -150,7 +150,10 @@ class Database:
             return
         # Readers have connections of their own: a page that many look at does not keep the writer waiting.
         self._writer = self._postgres(WRITE_SECONDS, WRITERS, lock_timeout=f"{LOCK_SECONDS}s")
-        self._reader = self._reader or self._postgres(READ_SECONDS, READERS, default_transaction_read_only="on")
+        # A plan for any value would take every time range for a narrow one, and read a million lines for a rare word.
+        self._reader = self._reader or self._postgres(
+            READ_SECONDS, READERS, default_transaction_read_only="on", plan_cache_mode="force_custom_plan"
+        )
 
     def _postgres(self, seconds: float, connections: int, **settings: str) -> AsyncEngine:
         query = dict(self._url.query)

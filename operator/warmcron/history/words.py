@@ -23,6 +23,8 @@ MOST_WORDS: Final = 10
 CANDIDATES: Final = 2000
 # So many of the newest lines are looked at one by one before all are asked for: a word in a tenth of them is found.
 NEWEST: Final = 20_000
+# PostgreSQL keeps the words of each line: 80,000 take 55 ms, and of the index only words in fewer than 2.5% are asked.
+NEWEST_IN_POSTGRES: Final = 80_000
 # Where a range ends, lines are looked at that came up to so long after it: runs take their time.
 LATE_SECONDS: Final = 3600
 MICRO: Final = 1_000_000
@@ -89,7 +91,7 @@ def _in_postgres(query: str, between: Span) -> list[Select]:
         sa.select(LINES.c.id, LINES.c.run_id, sa.literal_column("lines.words").label("words"))
         .where(LINES.c.id.between(*between))
         .order_by(LINES.c.id.desc())
-        .limit(NEWEST)
+        .limit(NEWEST_IN_POSTGRES)
         .subquery("newest")
     )
     common = sa.select(newest.c.id, newest.c.run_id).where(has_words).order_by(newest.c.id.desc()).limit(CANDIDATES)
