@@ -178,7 +178,7 @@ def everything(defaults: Callable[..., Given]) -> list[tuple[str, Given]]:
         ("side", {"sizes": [1000]}),
         ("cronjob", {"sizes": [100], "limits": ["tuned"]}),
         ("cronjob", {"sizes": [1000]}),
-        ("steady", {}),
+        ("steady", {"rates": [400, 1600, 2400, 3200]}),
         ("takeover", {}),
         ("resident", {}),
         ("history", {}),
