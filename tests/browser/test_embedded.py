@@ -32,7 +32,7 @@ def test_a_task_is_seen_run_stopped_and_suspended_in_the_embedded_mode(browser: 
     page.set_default_timeout(PATIENCE)
     expect.set_options(timeout=PATIENCE)
     page.goto("/tasks?q=hello")
-    expect(page.locator(".strip .good").first).to_be_visible()
+    expect(page.locator(".strip .good:visible").first).to_be_visible()
     page.get_by_role("link", name="default/hello").click()
     expect(page.locator(".durations a").first).to_be_visible()
     page.locator("tbody a.name").first.click()

@@ -44,6 +44,9 @@ MIGRATE_SECONDS: Final = 600.0
 CONNECT_SECONDS: Final = 3.0
 # Any number that nobody else uses in this database: replicas that start together migrate one after the other.
 MIGRATION_LOCK: Final = 0x7761726D
+# The lock that the triggers take which count runs (docs/adr/0035-runs-are-counted-as-they-are-written.md). Taken before
+# any row is touched: else a purge and a leader's write could each wait for rows of the other.
+ALONE: Final = sa.text("SELECT pg_advisory_xact_lock(to_regclass('runs')::oid::bigint)")
 MIGRATIONS: Final = "warmcron.history:migrations"
 
 
@@ -134,8 +137,10 @@ class Database:
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction: committed at the end, undone by an error."""
+        """A transaction: committed at the end, undone by an error. One at a time, of all processes too."""
         async with self._turn, _blamed(WRITE_SECONDS), _opened(self._writer).begin() as connection:
+            if not self.sqlite:
+                await connection.execute(ALONE)
             yield connection
 
     @asynccontextmanager
