@@ -9,6 +9,11 @@ from alembic import op
 revision = "0004"
 down_revision = "0003"
 
+# What is there already, counted once: the last of the statements, when the triggers lock out every writer.
+COUNTED = (
+    "INSERT INTO counts (hour, namespace, state, runs) "
+    "SELECT {hour}, namespace, state, count(*) FROM runs GROUP BY 1, 2, 3"
+)
 # Hours begin at whole hours of UTC.
 SQLITE_HOUR = "CAST({row}scheduled / 3600 AS INTEGER) * 3600"
 SQLITE_COUNT = (
@@ -23,6 +28,7 @@ SQLITE = (
     f"CREATE TRIGGER runs_added AFTER INSERT ON runs BEGIN {MORE} END",
     f"CREATE TRIGGER runs_moved AFTER UPDATE ON runs WHEN {MOVED} BEGIN {LESS} {MORE} END",
     f"CREATE TRIGGER runs_removed AFTER DELETE ON runs BEGIN {LESS} END",
+    COUNTED.format(hour=SQLITE_HOUR.format(row="")),
 )
 POSTGRES_HOUR = "floor(scheduled / 3600) * 3600"
 # Once a statement, not once a row: five hundred runs are a few dozen changes of counts. Whoever has counted is
@@ -60,11 +66,8 @@ POSTGRES = (
     POSTGRES_TRIGGER.format(name="added", event="INSERT", rows="NEW TABLE AS added"),
     POSTGRES_TRIGGER.format(name="moved", event="UPDATE", rows="OLD TABLE AS removed NEW TABLE AS added"),
     POSTGRES_TRIGGER.format(name="removed", event="DELETE", rows="OLD TABLE AS removed"),
+    COUNTED.format(hour=POSTGRES_HOUR),
 )
-COUNTED = """
-INSERT INTO counts (hour, namespace, state, runs)
-SELECT {hour}, namespace, state, count(*) FROM runs GROUP BY 1, 2, 3
-"""
 
 
 def upgrade() -> None:
@@ -82,7 +85,5 @@ def upgrade() -> None:
         # The rows of this hour change many times a second: room for their next version is on their page.
         postgresql_with={"fillfactor": 50},
     )
-    postgres = op.get_bind().dialect.name == "postgresql"
-    for statement in POSTGRES if postgres else SQLITE:
+    for statement in POSTGRES if op.get_bind().dialect.name == "postgresql" else SQLITE:
         op.execute(statement)
-    op.execute(COUNTED.format(hour=POSTGRES_HOUR if postgres else SQLITE_HOUR.format(row="")))
