@@ -88,7 +88,8 @@ def run_row(task: TaskRow, tick: int, **changes: Any) -> RunRow:
 class FakeHistory:
     """Runs in memory, newest first; `broken` makes it fail as a database does.
 
-    A search for text looks at runs since `stops` first, and goes on with the others behind its cursor.
+    A search for text looks at runs since `stops` first, and goes on with the others behind its cursor. A run that is
+    `coming` arrives when it has been asked for that often.
     """
 
     def __init__(self) -> None:
@@ -97,6 +98,7 @@ class FakeHistory:
         self.lines: dict[str, list[LogRow]] = {}
         self.broken = ""
         self.stops: float | None = None
+        self.coming: dict[str, tuple[RunRow, int]] = {}
 
     def add(self, row: RunRow) -> None:
         self.rows[row.run_id] = row
@@ -124,6 +126,12 @@ class FakeHistory:
 
     async def run(self, run_id: str) -> RunRow | None:
         self._check()
+        if run_id in self.coming:
+            row, times = self.coming.pop(run_id)
+            if times > 1:
+                self.coming[run_id] = row, times - 1
+            else:
+                self.add(row)
         return self.rows.get(run_id)
 
     async def first_from(self, task_uid: str, tick: float) -> RunRow | None:
@@ -226,7 +234,8 @@ class FakeCluster:
         self.workers_rows: list[WorkerRow] = []
         self.orders: list[tuple[str, ...]] = []
         self.queued: dict[str, tuple[str, str]] = {}  # runs that wait for their turn: namespace and name by id
-        self.remembered: dict[str, RunRow] = {}  # ended runs that their tasks' status still has
+        self.remembered: dict[str, RunRow] = {}  # runs that their tasks' status has
+        self.late = 0  # how often the history is asked for a run that was triggered before it has it; then it is over
         self.refuse = ""
         self.refused = ""  # the one that is refused; empty for all
         self.payload: Any = {"since": "yesterday", "limit": 500}
@@ -317,9 +326,13 @@ class FakeCluster:
         row = self.rows[namespace, name]
         run_id = manual_run_id(row.uid, str(len(self.orders)))
         now = self.clock.now()
-        self.history.add(
-            run_row(row, int(now), run_id=run_id, trigger="Manual", state="Running", started=now, finished=None)
-        )
+        run = run_row(row, int(now), run_id=run_id, trigger="Manual", state="Running", started=now, finished=None)
+        if self.late:
+            self.remembered[run_id] = run
+            self.history.coming[run_id] = replace(run, state="Succeeded", finished=now + 3), self.late
+            self.history.say(run_id, "the first line", at=now)
+        else:
+            self.history.add(run)
         return run_id
 
     async def suspend(self, viewer: Viewer, namespace: str, name: str, *, suspend: bool) -> None:

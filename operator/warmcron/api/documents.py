@@ -158,6 +158,8 @@ class RunInFull(Document):
 
     run: Run
     attempts: list[Attempt]
+    source: Literal["History", "Memory"] = Field("History", description="Memory: the operator's, of the run alone.")
+    fault: str = Field("", description="Why the history does not tell it; empty where it has only not got the run yet.")
 
 
 class Runs(Document):

@@ -13,6 +13,7 @@ from warmcron.api.selecting import chosen
 from warmcron.api.sources import Sources
 from warmcron.api.tasks import asked, task_of
 from warmcron.core import times
+from warmcron.errors import HistoryError
 from warmcron.history import tick as ticks
 from warmcron.history.model import Place, RunFilter, RunRow, place
 from warmcron.web.seats import Seats
@@ -39,8 +40,12 @@ def routes(sources: Sources) -> APIRouter:
 
     @router.get("/runs/{run_id}")
     async def get_run(who: Asking, run_id: str) -> documents.RunInFull:
-        """One run with its attempts: which pod each was sent to, why that one, and what came back."""
-        return await _in_full(sources, await run_of(sources, who, run_id))
+        """One run with its attempts: which pod each was sent to, why that one, and what came back.
+
+        What goes on, and the last runs of each task, are told from memory while the history has not got them or does
+        not answer; `source` says so.
+        """
+        return await _known(sources, who, run_id)
 
     @router.get("/tasks/{namespace}/{name}/ticks/{tick}")
     async def get_tick(
@@ -104,11 +109,30 @@ def routes(sources: Sources) -> APIRouter:
 
 
 async def run_of(sources: Sources, who: Caller, run_id: str) -> RunRow:
-    """A run that the caller may see; 404 for any other."""
-    found = await sources.reader.run(run_id)
+    """A run of the history that the caller may see; 404 for any other."""
+    return _seen(who, await sources.reader.run(run_id), run_id)
+
+
+def _seen(who: Caller, found: RunRow | None, run_id: str) -> RunRow:
+    """The same, if the caller may see it."""
     if found is None or not who.sees(found.namespace):
         raise problems.missing(f"run {run_id}")
     return found
+
+
+async def _known(sources: Sources, who: Caller, run_id: str) -> documents.RunInFull:
+    """What the history has of a run; else what memory has, as the run's page shows it. 404, or 503 for neither."""
+    fault = None
+    try:
+        if row := await sources.reader.run(run_id):
+            return await _in_full(sources, _seen(who, row, run_id))
+    except HistoryError as error:
+        fault = error
+    row = await sources.live.run(run_id)
+    if row is None and fault:
+        raise fault
+    run = documents.Run.of(_seen(who, row, run_id))
+    return documents.RunInFull(run=run, attempts=[], source="Memory", fault=str(fault or ""))
 
 
 async def _last(sources: Sources, run_id: str, count: int) -> Place:

@@ -34,6 +34,9 @@ async def show_run(server: Server, run_id: str, form: output.Format) -> None:
     found = await server.run(run_id)
     if _told(found, form):
         return
+    if notice := _notice(found):
+        output.lines(["", notice])
+        return
     lines = await server.last_lines(run_id, LAST)
     head = f"Log, the last {LAST} lines of it (all: warmcron logs {run_id}):" if len(lines) == LAST else "Log:"
     output.lines(_log(head, found["attempts"], lines))
@@ -57,13 +60,22 @@ def _told(found: Json, form: output.Format) -> bool:
         return True
     output.facts(_facts(run))
     output.lines(_traceback("Traceback:", run["error"]))
-    output.lines(["", "Attempts:"])
-    output.table(HEADS, [_attempt(each) for each in attempts])
+    if not _notice(found):
+        output.lines(["", "Attempts:"])
+        output.table(HEADS, [_attempt(each) for each in attempts])
     for each in attempts:
         if each["error"] and each["error"] != run["error"]:
             what = f"Attempt {each['attempt']} on {each['podName']}: {_error(each['error'])}"
             output.lines(_traceback(what, each["error"]) or ["", what])
     return False
+
+
+def _notice(found: Json) -> str:
+    """Why attempts and log are not told; empty where they are. An older operator says nothing of it, and tells them."""
+    if found.get("source") != "Memory":
+        return ""
+    why = f"The history cannot be read ({found['fault']})" if found["fault"] else "Not in the history yet"
+    return f"{why}: this is what the operator remembers of the run. Only the history has the attempts and the log."
 
 
 def _facts(run: Json) -> dict[str, str]:

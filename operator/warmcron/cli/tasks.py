@@ -211,10 +211,12 @@ async def _known(server: Server, run_id: str) -> None:
 
 async def _has(server: Server, run_id: str) -> bool:
     try:
-        await server.run(run_id)
+        found = await server.run(run_id)
     except NotThereError:
         return False
-    return True
+    if found.get("fault"):
+        raise ServerError(f"run {run_id} has no log that could be followed: {found['fault']}")
+    return bool(found.get("source") != "Memory")  # the history has no log of it yet; an older operator does not say so
 
 
 async def _end(backend: Backend, task: TaskView, run_id: str) -> Json:

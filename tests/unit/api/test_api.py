@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import uuid
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +14,7 @@ from fakes.asgi import Browser, Reply
 from fakes.web import NOW, FakeCluster, FakeGuard, FakeViewer, cluster, run_row
 from warmcron.api.app import Sources, create
 from warmcron.core import times
+from warmcron.errors import HistoryError
 from warmcron.history.model import AttemptRow, RunRow
 from warmcron.web import seats
 from warmcron.web.sources import Flag
@@ -281,6 +283,40 @@ async def test_a_run_comes_with_its_attempts_and_why_each_pod_was_chosen(browser
     (attempt,) = found["attempts"]
     assert (attempt["podUID"], attempt["chosenBy"], attempt["epoch"]) == ("uid-0", "LeastLoaded", 3)
     assert attempt["filtered"] == [{"podName": "python-1", "reason": "not ready"}]
+
+
+@pytest.mark.parametrize("fault", ["", "connection refused"], ids=["not yet there", "away"])
+async def test_a_run_that_the_history_cannot_tell_is_told_from_memory_and_says_so(
+    browser: Browser, source: FakeCluster, fault: str
+) -> None:
+    run = newest(source)
+    path = f"/runs/{run.run_id}"
+    kept = json.loads((await get(browser, path)).text)
+    source.remembered[run.run_id] = source.history.rows.pop(run.run_id)
+    source.history.broken = fault
+
+    found = json.loads((await get(browser, path)).text)
+
+    assert (kept["source"], kept["fault"]) == ("History", "")
+    assert found == {"run": kept["run"], "attempts": [], "source": "Memory", "fault": fault}
+    # what neither has, and what is not theirs to see
+    unknown = str(uuid.UUID(int=0))
+    expected = (503, "history-unavailable") if fault else (404, "not-found")
+    assert problem(await get(browser, f"/runs/{unknown}")) == expected
+    assert problem(await get(browser, path, token="none")) == (404, "not-found")
+
+
+async def test_a_run_whose_attempts_cannot_be_read_is_told_from_memory(
+    browser: Browser, source: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = source.rows["search", "reindex"].active[0]
+
+    async def away(_: str) -> tuple[AttemptRow, ...]:
+        raise HistoryError("the connection broke")
+
+    monkeypatch.setattr(source.history, "attempts", away)
+    found = json.loads((await get(browser, f"/runs/{run_id}")).text)
+    assert (found["run"]["state"], found["source"], found["fault"]) == ("Running", "Memory", "the connection broke")
 
 
 async def test_runs_are_filtered_and_paged(browser: Browser, source: FakeCluster) -> None:

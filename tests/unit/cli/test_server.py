@@ -132,6 +132,42 @@ def test_labels_choose_tasks_and_the_runs_of_them(source: FakeCluster, ctl: Ctl)
     ]
 
 
+def test_describe_of_a_run_that_only_memory_has_says_so_and_tells_no_attempts(source: FakeCluster, ctl: Ctl) -> None:
+    row = some_run(source)
+    source.remembered[row.run_id] = source.history.rows.pop(row.run_id)
+    early = ctl("describe", row.run_id)
+    source.history.broken = "connection refused"
+    away = ctl("describe", row.run_id)
+    for done, why in ((early, "Not in the history yet:"), (away, "The history cannot be read (connection refused):")):
+        assert (done.code, f"Task:      shop/{row.task}\n" in done.out) == (0, True)
+        assert f"\n{why} this is what the operator remembers of the run." in done.out
+        assert "Attempts:" not in done.out
+        assert "Log:" not in done.out
+    assert ctl("describe", row.run_id, "-o", "json").json["source"] == "Memory"
+
+
+def test_the_log_of_a_run_is_followed_only_once_the_history_has_the_run(source: FakeCluster, ctl: Ctl) -> None:
+    source.late = 3
+    done = ctl("trigger", "stock-sync", "-n", "shop", "--follow", "--timeout", "30")
+    assert (done.code, done.out.splitlines()[1:], done.err) == (0, ["the first line"], "Succeeded\n")
+
+
+def test_a_log_that_cannot_be_followed_is_said_at_once(
+    source: FakeCluster, ctl: Ctl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source.late = 1_000_000
+    trigger = source.trigger
+
+    async def trigger_and_break(*arguments: Any, **named: Any) -> str:
+        run_id = await trigger(*arguments, **named)
+        source.history.broken = "connection refused"
+        return run_id
+
+    monkeypatch.setattr(source, "trigger", trigger_and_break)
+    done = ctl("trigger", "stock-sync", "-n", "shop", "--follow")
+    assert (done.code, "has no log that could be followed: connection refused" in done.err) == (1, True)
+
+
 def test_describe_of_a_run_says_where_each_attempt_went_and_why(source: FakeCluster, ctl: Ctl) -> None:
     run_id = next(run_id for run_id, rows in source.history.attempt_rows.items() if len(rows) > 1)
     out = ctl("describe", run_id).out
