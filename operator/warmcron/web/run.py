@@ -13,6 +13,7 @@ from warmcron.history.model import FINAL, AttemptRow, Place, Reader, RunRow, Tol
 from warmcron.web.runs import SEARCH_SECONDS, fitting, instant, is_run_id, number
 from warmcron.web.site import Site, Visit
 from warmcron.web.sources import Order
+from warmcron.web.speakers import names
 
 LINES: Final = 1000
 NOTHING: Final = Told((), Place())
@@ -77,6 +78,7 @@ async def _shown(  # noqa: PLR0913 - what the page says, each by name
         ended=run.state in FINAL,
         attempts=kept.attempts,
         lines=lines,
+        pods=names(kept.attempts),
         after=after,
         before=seq_attempt(after),
         behind=told.lines[len(lines) - 1][1].text if lines else told.place.text,

@@ -15,9 +15,11 @@ from fakes.asgi import Browser
 from fakes.web import NOW, FakeCluster, FakeGuard, FakeViewer, cluster, run_row
 from unit.web.poison import HOSTILE, paths, poisoned
 from warmcron.core import times
-from warmcron.history.model import LogRow, line_seq
+from warmcron.errors import HistoryError
+from warmcron.history.model import AttemptRow, LogRow, RunRow, line_seq
 from warmcron.web.run import LINES
 from warmcron.web.sources import Flag
+from warmcron.web.speakers import Speakers
 
 
 class Shape(HTMLParser):
@@ -65,7 +67,7 @@ async def test_no_log_line_can_end_an_event_or_forge_one(text: str, serve: Calla
     reply = await Browser(serve(source)).get(f"/runs/{ended}/log?after=0")
     assert reply.headers["content-type"].startswith("text/event-stream")
     events = [event for event in reply.text.split("\n\n") if event and not event.startswith(":")]
-    assert [event.split("\n")[0] for event in events] == ["id: 1-1", "event: done"]
+    assert [event.split("\n")[0] for event in events] == ["id: 1-1/1", "event: done"]
     assert Shape(events[0].replace("data: ", "")).found[0] == ("div", ("class",))
 
 
@@ -296,6 +298,77 @@ async def test_lines_of_a_later_attempt_are_under_its_number(browser: Browser, s
     # who follows from line 2 on is told of the third attempt, and not of the second once more
     events = (await browser.get(f"/runs/{run.run_id}/log?after=2")).text
     assert "attempt 3" in events
+
+
+async def test_an_attempt_is_not_named_once_more_after_a_lost_connection(browser: Browser, source: FakeCluster) -> None:
+    run = next(row for row in source.history.rows.values() if row.state == "Succeeded")
+
+    def say(attempt: int, number: int) -> None:
+        source.history.lines[run.run_id].append(said(run, attempt, f"{attempt}.{number}", seq=number))
+
+    source.history.lines[run.run_id] = []
+    for attempt in (1, 2):
+        say(attempt, 1)
+    # the page was made before the first line, and its address says so whenever the browser comes back
+    path = f"/runs/{run.run_id}/log?after=0&attempt=0"
+    first = (await browser.get(path)).text
+    assert first.count("attempt 2") == 1
+    place = re.findall("^id: (.*)$", first, re.MULTILINE)[-1]
+    say(2, 2)
+    again = (await browser.get(path, last_event_id=place)).text
+    assert ("2.2" in again, "2.1" in again, 'class="turn"' in again) == (True, False, False)
+    say(3, 1)
+    assert (await browser.get(path, last_event_id=place)).text.count('class="turn"') == 1
+
+
+async def test_a_line_of_a_broadcast_names_its_worker_and_others_do_not(browser: Browser, source: FakeCluster) -> None:
+    run = next(row for row in source.history.rows.values() if row.state == "Succeeded")
+    source.history.lines[run.run_id] = [
+        said(run, 1, "from one", pod="uid-1"),
+        said(run, 1, "from two", pod="uid-2", seq=2),
+        said(run, 1, "from nobody", pod="", seq=3),
+    ]
+    for second, shown in ((1, True), (2, False)):  # two workers at once; one after the other
+        source.history.attempt_rows[run.run_id] = [
+            sent(run, 1, "pod-one", "uid-1"),
+            sent(run, second, "<two>", "uid-2"),
+        ]
+        page = (await browser.get(f"/runs/{run.run_id}")).text.partition('id="log-lines"')[2]
+        live = (await browser.get(f"/runs/{run.run_id}/log?after=0")).text
+        for text in (page, live):
+            assert ('<bdi>pod-one</bdi></span><span class="said">from one<' in text) is shown
+            assert ('<bdi>&lt;two&gt;</bdi></span><span class="said">from two<' in text) is shown
+            assert ('<bdi>–</bdi></span><span class="said">from nobody<' in text) is shown
+
+
+async def test_a_worker_that_speaks_later_is_named_in_a_live_log(source: FakeCluster) -> None:
+    run = next(row for row in source.history.rows.values() if row.state == "Succeeded")
+    attempts = source.history.attempt_rows[run.run_id] = [sent(run, 1, "pod-one", "uid-1")]
+    speakers = Speakers(source.history, run.run_id)
+    one, two = said(run, 1, "from one", pod="uid-1"), said(run, 1, "from two", pod="uid-2")
+    assert await speakers.of([one]) == {}
+    attempts.append(sent(run, 1, "pod-two", "uid-2"))
+    assert await speakers.of([two]) == {"uid-1": "pod-one", "uid-2": "pod-two"}
+    source.history.broken = "away"  # and is not asked about those who are known
+    assert await speakers.of([one, two]) == {"uid-1": "pod-one", "uid-2": "pod-two"}
+    with pytest.raises(HistoryError):
+        await speakers.of([said(run, 1, "from three", pod="uid-3")])
+
+
+def said(run: RunRow, attempt: int, text: str, *, pod: str = "uid-1", seq: int = 1) -> LogRow:
+    return LogRow(
+        run_id=run.run_id,
+        attempt=attempt,
+        seq=line_seq(attempt, seq, 0),
+        time=NOW,
+        stream="stdout",
+        text=text,
+        pod_uid=pod,
+    )
+
+
+def sent(run: RunRow, attempt: int, name: str, uid: str) -> AttemptRow:
+    return AttemptRow(run_id=run.run_id, attempt=attempt, pod_name=name, pod_uid=uid, epoch=1, sent=NOW)
 
 
 async def test_a_fault_of_the_dashboard_is_said_on_a_page(source: FakeCluster, serve: Callable[..., Any]) -> None:
