@@ -107,16 +107,23 @@ def coming(rows: Iterable[TaskRow], *, limit: int = COMING) -> tuple[tuple[float
     return tuple(nsmallest(limit, due, key=lambda found: (found[0], found[1].namespace, found[1].name)))
 
 
+Found = dict[Schedule, tuple[int, ...] | None]
+
+
 class Hours:
     """Ticks after `now` by hour from `start`, a task at a time, so that who counts 10,000 of them can pause in between.
 
     A task that is due more often than hourly is counted once, as frequent: its thousands of ticks say nothing about
     when the day is busy, and would take as many steps to find.
+
+    Args:
+        found: the ticks of schedules from `start` on, None for a frequent one. Whoever counts again from there gives it
+            again: only what is new is searched for.
     """
 
-    def __init__(self, *, start: float, now: float) -> None:
+    def __init__(self, *, start: float, now: float, found: Found | None = None) -> None:
         self._start, self._now = int(start), int(now)
-        self._counted: dict[Schedule, tuple[int, ...] | None] = {}
+        self._found: Found = {} if found is None else found
         self.hours = [0] * HOURS
         self.frequent = 0
 
@@ -124,21 +131,22 @@ class Hours:
         """Counts one task's ticks."""
         if row.plan is None or row.flags & QUIET:
             return
-        # Equal texts in equal zones are one object, so that a thousand tasks at midnight cost one search.
-        if row.plan not in self._counted:
-            self._counted[row.plan] = self._search(row.plan)
-        found = self._counted[row.plan]
-        if found is None:
+        # Equal schedules in equal zones are one object, so that a thousand tasks at midnight cost one search.
+        if row.plan not in self._found:
+            self._found[row.plan] = self._search(row.plan)
+        ticks = self._found[row.plan]
+        if ticks is None:
             self.frequent += 1
             return
-        for hour in found:
-            self.hours[hour] += 1
+        for tick in ticks:
+            if tick > self._now:
+                self.hours[(tick - self._start) // HOUR] += 1
 
     def _search(self, plan: Schedule) -> tuple[int, ...] | None:
         found = []
-        tick = plan.next_after(self._now)
+        tick = plan.next_after(self._start - 1)
         while tick < self._start + HOURS * HOUR:
-            found.append((tick - self._start) // HOUR)
+            found.append(tick)
             following = plan.next_after(tick)
             if following - tick < HOUR:
                 return None

@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 
 from warmcron.web import guard, show
 from warmcron.web.language import NAMES
-from warmcron.web.site import ZONES, Site
+from warmcron.web.site import ZONES, Site, compiled
 from warmcron.web.sources import Order
 
 YEAR: Final = 365 * 86_400
@@ -45,6 +45,7 @@ def routes(site: Site) -> tuple[object, object, object, object]:
         )
 
     async def page(request: Request) -> Response:
+        await compiled()
         back = guard.local_path(request.query_params.get("next", "/"))
         return _go(back) if site.guard.open else ask(request, back=back)
 

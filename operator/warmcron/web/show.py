@@ -33,11 +33,14 @@ class When:
 
 def when(instant: float, *, zone: str, now: float, language: Language) -> When:
     """An instant in a zone and as seen from `now`."""
-    local, offset = _local(instant, zone)
-    label = offset_label(offset)
-    date, clock, utc = local.strftime("%Y-%m-%d"), local.strftime("%H:%M:%S"), times.text(instant)
-    full = f"{date} {clock} {label}" + (f" ({zone}) · {utc}" if zone != "UTC" else "")
-    return When(relative(instant - now, language), date, clock, label, utc, full)
+    date, clock, label = _parts(instant, zone)
+    return When(relative(instant - now, language), date, clock, label, times.text(instant), full(instant, zone))
+
+
+def full(instant: float, zone: str) -> str:
+    """An instant in a zone that leaves nothing open: `2026-11-24 23:30:03 UTC+1 (Europe/Berlin) · 2026-…Z`."""
+    date, clock, label = _parts(instant, zone)
+    return f"{date} {clock} {label}" + (f" ({zone}) · {times.text(instant)}" if zone != "UTC" else "")
 
 
 def offset_label(seconds: int) -> str:
@@ -116,9 +119,13 @@ def known_zone(name: str) -> str:
         return ""
 
 
-def _local(instant: float, zone: str) -> tuple[datetime, int]:
+def _parts(instant: float, zone: str) -> tuple[str, str, str]:
+    """Date, clock and the zone's offset."""
     offset = zones.zone(zone).offset(int(instant))
-    return datetime.fromtimestamp(int(instant) + offset, UTC), offset
+    date, _, clock = (
+        datetime.fromtimestamp(int(instant) + offset, UTC).replace(tzinfo=None).isoformat(" ").partition(" ")
+    )
+    return date, clock, offset_label(offset)
 
 
 def _largest(seconds: float) -> tuple[int, str]:

@@ -1,5 +1,7 @@
 """What every page shares: its sources, who looks and how, and the templates. Each page fetches only its own rows."""
 
+import asyncio
+import functools
 import hashlib
 import re
 from collections.abc import Awaitable, Callable
@@ -83,6 +85,7 @@ class Site:
 
     Attributes:
         trace_url: where traces are looked at, with `{traceId}` in it; empty for nowhere.
+        ticks: those of a day, found for the overview: from when on, by the minute at which that hour begins.
     """
 
     live: Live
@@ -92,6 +95,7 @@ class Site:
     clock: Clock
     trace_url: str = ""
     cache: dict[Any, Any] = field(default_factory=dict)
+    ticks: dict[int, tuple[int, catalog.Found]] = field(default_factory=dict)
     patience: Patience = field(default_factory=Patience)
     seats: Seats = field(default_factory=Seats)
     _templates: jinja2.Environment = field(init=False)
@@ -125,6 +129,7 @@ class Site:
         """A page behind the login."""
 
         async def answer(request: Request) -> Response:
+            await compiled()
             visit = await self.visit(request)
             if visit is None:
                 return _to_login(request)
@@ -164,14 +169,34 @@ class Site:
         return self.render("missing.html", request, visit, status=HTTPStatus.NOT_FOUND, what=what, section="")
 
 
+async def compiled() -> None:
+    """Waits until every template is compiled, which is done in a thread, for the first page of all.
+
+    It takes half a second, for which the event loop, which also sends runs to workers, would wait.
+    """
+    if not _compile.cache_info().currsize:
+        await asyncio.to_thread(_compile)
+
+
+@functools.cache
+def _compile() -> None:
+    found = templates()
+    for name in found.list_templates():
+        found.get_template(name)
+
+
 def note(response: Response, text: str) -> Response:
     """Leaves a sentence for the next page to show."""
     response.set_cookie(NOTE_COOKIE, quote(text[:NOTE_LIMIT]), max_age=20, httponly=True, samesite="strict")
     return response
 
 
+@functools.cache
 def templates() -> jinja2.Environment:
-    """The environment of all templates: everything is escaped, and what is undefined is an error."""
+    """The environment of all templates: everything is escaped, and what is undefined is an error.
+
+    One for the process: to compile a page's templates takes two or three times as long as to fill them in.
+    """
     found = jinja2.Environment(
         loader=jinja2.PackageLoader("warmcron.web"),
         autoescape=True,

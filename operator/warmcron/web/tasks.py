@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from warmcron.history.model import Page, RunFilter, RunRow
-from warmcron.web import catalog, charts, manifest, search, ticks, why
+from warmcron.web import catalog, charts, manifest, search, strips, ticks, why
 from warmcron.web.site import Site, Visit
 from warmcron.web.sources import Order, OrderError, TaskDetail
 
@@ -20,7 +20,7 @@ async def listed(site: Site, request: Request, visit: Visit) -> Response:
     asked = request.query_params
     wanted = search.wanted(asked)
     answer = await catalog.look(await site.live.tasks(visit.scope), wanted)
-    strips, fault = await site.patience.told(site.reader.recent(tuple(row.uid for row in answer.rows), limit=STRIP), {})
+    runs, fault = await site.patience.told(site.reader.recent(tuple(row.uid for row in answer.rows), limit=STRIP), {})
     namespaces = {row.namespace for row in answer.rows}
     return site.render(
         "tasks.html",
@@ -32,7 +32,12 @@ async def listed(site: Site, request: Request, visit: Visit) -> Response:
         labels=asked.get("labels", "").strip(),
         mistaken=search.fault(asked),
         answer=answer,
-        strips=strips,
+        strips={
+            row.uid: strips.strip(
+                runs.get(row.uid, ()), slots=STRIP, zone=visit.place(row.zone), language=visit.language
+            )
+            for row in answer.rows
+        },
         slots=STRIP,
         may={
             namespace: {order: await visit.viewer.may(order, namespace) for order in (Order.TRIGGER, Order.SUSPEND)}

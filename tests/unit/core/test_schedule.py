@@ -333,6 +333,17 @@ def test_a_text_is_parsed_once_for_all_tasks_that_share_it() -> None:
     assert hashed[0] is hashed[1] is not hashed[2]
 
 
+def test_texts_that_mean_the_same_share_one_schedule_and_no_others_do() -> None:
+    keys = [f"team/task-{number}" for number in range(1000)]
+    drawn = {schedule.parse("H * * * *", zone="UTC", policy=ONCE, anchor=0, hash_key=key) for key in keys}
+    assert len(drawn) <= 60
+    assert parse("0 3 * * THU") is parse("0 3 * * 4")
+    assert parse("0 3 * * THU") is not parse("0 3 * * THU", "Asia/Tokyo")
+    assert parse("0 3 * * THU", policy=ONCE) is not parse("0 3 * * THU", policy=DaylightSavingPolicy.LITERAL)
+    # a star is read otherwise on the days when the clocks change, and is not the same as all its numbers
+    assert parse("*/30 3 * * *") is not parse("0,30 3 * * *")
+
+
 def test_a_zone_that_is_none_is_refused_for_every_kind_of_schedule() -> None:
     for kind in ("0 0 * * *", "@daily", "@every 5m"):
         with pytest.raises(SpecError, match=r"^spec\.timeZone"):

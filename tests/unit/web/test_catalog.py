@@ -89,7 +89,32 @@ def test_a_thousand_tasks_of_one_schedule_are_searched_once() -> None:
     for number in range(1000):
         hours.add(task_row("a", str(number), plan=shared))
     assert max(hours.hours) == 1000
-    assert len(hours._counted) == 1
+    assert len(hours._found) == 1
+
+
+def test_later_in_the_hour_nothing_is_searched_for_again_and_what_is_over_is_not_counted() -> None:
+    start = NOW // 3600 * 3600
+    found: catalog.Found = {}
+    rows = [
+        task_row("a", "soon", schedule="40 22 * * *"),  # 22:40, ten minutes from now
+        task_row("a", "hourly", schedule="@hourly"),
+        task_row("a", "often", schedule="*/5 * * * *"),
+    ]
+
+    def counted(now: float) -> tuple[list[int], int]:
+        hours = catalog.Hours(start=start, now=now, found=found)
+        for row in rows:
+            hours.add(row)
+        return hours.hours, hours.frequent
+
+    first = counted(NOW)
+    searched = dict(found)
+    later = counted(start + 41 * 60)
+
+    assert (first[0][0], later[0][0]) == (1, 0)
+    assert (first[0][1:], first[1]) == (later[0][1:], later[1]) == ([1] * 23, 1)
+    assert found == searched
+    assert all(found[plan] is ticks for plan, ticks in searched.items()), "not one was searched for once more"
 
 
 async def test_many_rows_come_in_the_same_order_as_few() -> None:
