@@ -54,6 +54,31 @@ def test_a_live_log_grows_and_ends_with_its_run(visit: Visits) -> None:
     expect(page.locator("#poll")).to_have_count(0)
 
 
+@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (390, "dark")])
+def test_each_line_of_a_broadcast_is_beside_its_worker(visit: Visits, width: int, theme: str) -> None:
+    source = cluster(10)
+    run_id = source.rows["search", "reindex"].active[0]
+    (first,) = source.history.attempt_rows[run_id]
+    others = [replace(first, pod_name=f"{first.pod_name}-and-a-long-name-{n}", pod_uid=f"uid-{n}") for n in (2, 3)]
+    source.history.attempt_rows[run_id] += others
+    page = visit(source, width=width, theme=theme)
+    page.goto(f"/runs/{run_id}")
+    for other in others:
+        source.history.say(run_id, f"here is {other.pod_name} " * 5, at=NOW, pod_uid=other.pod_uid)
+    log = page.get_by_role("log")
+    for other in others:
+        line = log.locator(".line", has_text=f"here is {other.pod_name}")
+        expect(line.locator(".pod")).to_have_attribute("title", other.pod_name)
+        pod, text = line.locator(".pod").bounding_box(), line.locator(".said").bounding_box()
+        assert pod
+        assert text
+        beside, above = pod["x"] + pod["width"] <= text["x"], pod["y"] + pod["height"] <= text["y"] + 1
+        assert beside if width > 600 else above
+        assert text["width"] > width / 2
+    expect(log.locator(".pod").first).to_have_text(first.pod_name)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
 def test_a_schedule_is_suspended_by_keyboard_alone(visit: Visits) -> None:
     source = cluster(10)
     page = visit(source)

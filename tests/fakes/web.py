@@ -16,6 +16,7 @@ from warmcron.spec.task import DaylightSavingPolicy
 from warmcron.web.sources import Condition, Flag, Order, OrderError, PoolRow, TaskDetail, TaskRow, Viewer, WorkerRow
 
 NOW = 1_795_559_403.0  # 2026-11-24T22:30:03Z
+FIRST_POD = str(uuid.UUID(int=1))
 
 # namespace, name, schedule, zone, pool, handler, how many of its last runs failed, of a hundred
 PATTERNS = (
@@ -103,9 +104,8 @@ class FakeHistory:
     def add(self, row: RunRow) -> None:
         self.rows[row.run_id] = row
 
-    def say(self, run_id: str, text: str, *, at: float, stream: str = "stdout") -> None:
+    def say(self, run_id: str, text: str, *, at: float, stream: str = "stdout", pod_uid: str = FIRST_POD) -> None:
         lines = self.lines.setdefault(run_id, [])
-        pod_uid = str(uuid.UUID(int=1))
         lines.append(
             LogRow(run_id=run_id, attempt=1, seq=len(lines) + 1, time=at, stream=stream, text=text, pod_uid=pod_uid)
         )

@@ -2,12 +2,15 @@
 
 import functools
 import json
+import re
 from dataclasses import dataclass
 from importlib import resources
 from typing import Final
 
 NAMES: Final = {"en": "English", "zh": "中文"}
 THOUSANDS: Final = 10_000  # four digits are read at a glance
+# A reason stands alone or before a colon; a sentence may begin with the same word.
+WORD: Final = re.compile(r"[A-Za-z]+(?=:|\Z)")
 TAGS: Final = {"en": "en", "zh": "zh-Hans"}
 
 
@@ -17,11 +20,13 @@ class Language:
 
     Attributes:
         one: of texts with a number `{n}`, the form for 1; only where the language has one.
+        reasons: what the words mean that docs/reference/reasons.md has; English ones speak for themselves.
     """
 
     code: str
     catalogue: dict[str, str]
     one: dict[str, str]
+    reasons: dict[str, str]
 
     @property
     def tag(self) -> str:
@@ -35,14 +40,31 @@ class Language:
             found = self.one.get(english, found)
         return found.format(**{name: grouped(value) for name, value in values.items()}) if values else found
 
+    def reason(self, text: str) -> str:
+        """Why something is so, its first word explained if it is a known one; what follows, others wrote.
+
+        The word itself stays: it is what is searched for, in the documentation, in metrics and in a status.
+        """
+        found = WORD.match(text)
+        meaning = self.reasons.get(found[0], "") if found else ""
+        if not found or not meaning:
+            return text
+        return self.text("{reason} ({meaning})", reason=found[0], meaning=meaning) + text[found.end() :]
+
 
 @functools.cache
 def language(code: str) -> Language:
     """The language of that code; English for one that is not here."""
     code = code if code in NAMES else "en"
-    file = resources.files("warmcron.web").joinpath("locales", f"{code}.json")
-    texts = json.loads(file.read_text("utf-8"))
-    return Language(code, {}, texts) if code == "en" else Language(code, texts, {})
+    texts = _read(code)
+    return Language(code, {}, texts, {}) if code == "en" else Language(code, texts, {}, _read(f"{code}.reasons"))
+
+
+def _read(name: str) -> dict[str, str]:
+    found: dict[str, str] = json.loads(
+        resources.files("warmcron.web").joinpath("locales", f"{name}.json").read_text("utf-8")
+    )
+    return found
 
 
 def grouped(value: object) -> object:

@@ -1,6 +1,6 @@
 """Why a task does not run, in the reader's language: the answers of `core.diagnosis` over what the engine knows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Final
@@ -31,8 +31,9 @@ def answers(task: TaskDetail, workers: Sequence[WorkerRow], visit: Visit) -> tup
 
 def _said(found: Finding, visit: Visit) -> str:
     t = visit.language.text
-    outcome = {"outcome": t(str(found.values["outcome"]))} if "outcome" in found.values else {}
-    return t(found.template, **{**found.values, **outcome})
+    local: dict[str, Callable[[str], str]] = {"outcome": t, "reason": visit.language.reason}
+    values = {name: local[name](str(value)) if name in local else value for name, value in found.values.items()}
+    return t(found.template, **values)
 
 
 def _patient(task: TaskDetail, visit: Visit) -> Patient:

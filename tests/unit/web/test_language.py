@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from warmcron.core import diagnosis
+from warmcron.core.events import Outcome
+from warmcron.history import strays
 from warmcron.history.model import STATES
 from warmcron.web import marks, runs
 from warmcron.web.language import NAMES, language, preferred
@@ -56,6 +58,37 @@ def test_every_text_is_in_the_chinese_catalogue_and_nothing_else_is() -> None:
 
 def test_a_translation_has_the_same_blanks_as_its_text() -> None:
     assert [text for text, local in CATALOGUE.items() if _fields(text) != _fields(local)] == []
+
+
+def test_every_reason_of_the_reference_is_explained_in_chinese_and_no_other() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "reasons.md").read_text("utf-8")
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    documented = {word for row in rows for word in re.findall(r"`(\w+)`", row)}
+    # besides: how a run ended, which is the reason of a condition; the history's own; and two of the kubelet
+    others = {outcome.value for outcome in Outcome} | {strays.LOST, "ContainersNotReady", "Evicted"}
+    assert set(language("zh").reasons) == (documented | others) - {"Skipped"}
+    assert all(re.search("[\u4e00-\u9fff]", text) for text in language("zh").reasons.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("NoReadyWorker", "NoReadyWorker\uff08没有就绪的工作节点\uff09"),
+        # what follows is somebody else's
+        (
+            "HandlerFailed: ValueError: no such table",
+            "HandlerFailed\uff08处理函数执行失败\uff09: ValueError: no such table",
+        ),
+        ("TimeoutError: no answer within 30 s", "TimeoutError: no answer within 30 s"),
+        # a sentence, not a reason
+        ("Failed to start", "Failed to start"),
+        ("NoReadyWorkers", "NoReadyWorkers"),
+        ("", ""),
+    ],
+)
+def test_a_reason_is_explained_beside_its_word(text: str, shown: str) -> None:
+    assert language("zh").reason(text) == shown
+    assert language("en").reason(text) == text
 
 
 def test_one_is_not_plural_in_english() -> None:

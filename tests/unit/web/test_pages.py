@@ -355,6 +355,28 @@ async def test_a_worker_that_speaks_later_is_named_in_a_live_log(source: FakeClu
         await speakers.of([said(run, 1, "from three", pod="uid-3")])
 
 
+async def test_reasons_are_explained_in_chinese_on_every_page_that_has_them(
+    browser: Browser, source: FakeCluster
+) -> None:
+    run = next(row for row in source.history.rows.values() if row.task == "price-feed" and row.state == "Succeeded")
+    source.history.rows = {run.run_id: replace(run, state="Failed", reason="DeadlineExceeded")}
+    source.history.attempt_rows[run.run_id] = [replace(sent(run, 1, "pod", "uid"), answer="NoAnswer", reason="PodGone")]
+    for path, shown in (
+        (f"/runs/{run.run_id}", ("DeadlineExceeded\uff08运行超过了", "PodGone\uff08Pod 已不存在")),
+        ("/runs", ("DeadlineExceeded\uff08运行超过了",)),
+        (
+            "/tasks/shop/price-feed",
+            ("DeadlineExceeded\uff08运行超过了", "NoReadyWorker\uff08没有就绪的工作节点\uff09: no"),
+        ),
+        ("/workers", ("ContainersNotReady\uff08容器尚未就绪",)),
+    ):
+        local, english = [(await browser.get(path, accept_language=code)).text for code in ("zh", "en")]
+        for text in shown:
+            assert text in local, path
+            assert text.partition("\uff08")[0] in english, path
+        assert "\uff08" not in english, path
+
+
 def said(run: RunRow, attempt: int, text: str, *, pod: str = "uid-1", seq: int = 1) -> LogRow:
     return LogRow(
         run_id=run.run_id,
