@@ -75,10 +75,12 @@ def restore(status: Json, *, created: int) -> History:
         for found in _dicts(status.get("conditions"))
     }
     ready = conditions.get("Ready")
+    changed = int(_epoch(status.get("scheduleChangedTime")) or created)
     history = History(
         last_tick=int(_epoch(status.get("lastScheduleTime")) or 0),
-        schedule_changed=int(_epoch(status.get("scheduleChangedTime")) or created),
-        schedule_text=str(status.get("observedSchedule") or ""),
+        # What says the same as the rest of the task is the same object: 100,000 tasks are read this way.
+        schedule_changed=created if changed == created else changed,
+        schedule_text=sys.intern(str(status.get("observedSchedule") or "")),
         last_success=_epoch(status.get("lastSuccessfulTime")),
         last_trigger=str(status.get("lastTrigger") or ""),
         succeeded=_count(status, "succeeded"),

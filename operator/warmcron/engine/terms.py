@@ -97,6 +97,8 @@ class Terms:
                 yield
                 if self._number != term:
                     return
+        if not self._waiting:
+            self._waiting = set()  # an emptied one keeps the room it had
 
     def follow(self) -> None:
         """The term is over: everything that is not on the objects is the next leader's to find out."""
