@@ -1,7 +1,8 @@
 """A filter as SQL: which index leads, which conditions follow, and where a page begins. No connection in here.
 
 Each statement walks one index in the order of the page, so that its cost is that of the rows it looks at; several
-are run where one index cannot serve (two states, two namespaces), and their rows are merged.
+are run where one index cannot serve (two states, two namespaces), and what they find is merged. They give places, the
+time and id of runs, which the indexes have: whole rows are read for those alone that are on the page.
 """
 
 import math
@@ -60,7 +61,7 @@ def position(cursor: str) -> Position | None:
 
 
 def pages(wanted: RunFilter, after: Position | None, *, limit: int, sqlite: bool) -> list[Select]:
-    """The statements whose merged rows are the page; `text` is not looked at."""
+    """The statements whose merged places, newest first, are the page; `text` is not looked at."""
     if wanted.pod:
         return [_of_pod(wanted, after, limit, sqlite=sqlite)]
     if wanted.uids == ():
@@ -73,7 +74,7 @@ def pages(wanted: RunFilter, after: Position | None, *, limit: int, sqlite: bool
         first = [RUNS.c[column] == value for column, value in lead.items()]
         if "trigger" in lead:  # else neither database sees that its index, which leaves these out, will do
             first.append(RUNS.c.trigger != sa.literal_column(f"'{SCHEDULE}'"))
-        found.append(_newest(sa.select(RUNS).where(*first, *rest), RUNS, limit))
+        found.append(_newest(sa.select(RUNS.c.scheduled, RUNS.c.run_id).where(*first, *rest), RUNS, limit))
     return found
 
 
@@ -86,6 +87,11 @@ def of_names(
         return [statement for one in each for statement in pages(one, after, limit=limit, sqlite=sqlite)]
     found = pages(replace(wanted, text=""), after, limit=limit, sqlite=sqlite)
     return [statement.where(contains(RUNS.c.task, wanted.text)) for statement in found]
+
+
+def rows(ids: Iterable[str]) -> Select:
+    """These runs, in no order."""
+    return sa.select(RUNS).where(RUNS.c.run_id.in_(list(ids)))
 
 
 def by_id(wanted: RunFilter, after: Position | None, ids: Iterable[str], *, sqlite: bool) -> Select:
@@ -214,10 +220,11 @@ def _newest(found: Select, table: sa.Table, limit: int) -> Select:
 
 
 def _of_pod(wanted: RunFilter, after: Position | None, limit: int, *, sqlite: bool) -> Select:
-    """By the attempts: a run belongs to every pod that it was sent to."""
+    """By the attempts: a run belongs to every pod that it was sent to, once however often it was sent there."""
     found = (
-        sa.select(RUNS)
-        .join(ATTEMPTS, ATTEMPTS.c.run_id == RUNS.c.run_id)
+        sa.select(ATTEMPTS.c.scheduled, ATTEMPTS.c.run_id)
+        .distinct()  # which costs nothing: the index has them side by side
+        .join(RUNS, ATTEMPTS.c.run_id == RUNS.c.run_id)
         .where(
             ATTEMPTS.c.pod_name == wanted.pod,
             *_conditions(wanted, sqlite=sqlite),

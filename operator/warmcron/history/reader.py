@@ -12,7 +12,7 @@ from warmcron.history.database import Database
 from warmcron.history.model import AttemptRow, LogRow, Page, Place, RunFilter, RunRow, Told
 from warmcron.history.queries import Position
 from warmcron.history.schema import ATTEMPTS, RUNS
-from warmcron.history.search import Search
+from warmcron.history.search import Search, places
 from warmcron.history.words import MICRO
 
 # Statements of a hundred parts are as far as both databases plan quickly.
@@ -34,12 +34,14 @@ class StoreReader:
         search = Search(wanted, after, sqlite=sqlite) if wanted.text.strip() else None
         async with self._database.read() as connection:
             if search:
-                found = await search.rows(connection, limit)
+                found = await search.places(connection, limit)
             else:
                 found = []
                 for statement in queries.pages(wanted, after, limit=limit + 1, sqlite=sqlite):
-                    found += (await connection.execute(statement)).mappings()
-        rows = _merged(map(run_row, found))
+                    found += await places(connection, statement)
+            newest = [run_id for _, run_id in sorted(set(found), reverse=True)[: limit + 1]]
+            read = (await connection.execute(queries.rows(newest))).mappings() if newest else ()
+            rows = _merged(map(run_row, read))
         if len(rows) > limit:
             last = rows[limit - 1]
             line = after.line if search and after else None

@@ -20,6 +20,8 @@ from warmcron.history.schema import RUNS
 IDS_AT_ONCE: Final = 500
 ALL: Final = 0  # the number of no line: every line was looked at
 
+Place = tuple[float, str]  # of a run in the order of pages: its time and its id
+
 
 class Search:
     """One question, from one position on.
@@ -34,8 +36,8 @@ class Search:
         self._below = after.line if after else None
         self.stopped = ALL
 
-    async def rows(self, connection: AsyncConnection, limit: int) -> list[Any]:
-        """Runs as their table has them, some of them perhaps twice; more than `limit` where others follow."""
+    async def places(self, connection: AsyncConnection, limit: int) -> list[Place]:
+        """Time and id of runs in any order, some of them perhaps twice; more than `limit` where others follow."""
         by_line = await self._by_line(connection)
         # A run whose id or task has the text comes with the part that its time is in, whatever its lines say; any
         # other with the part that its lines are in.
@@ -43,9 +45,7 @@ class Search:
         by_id = await self._by_id(connection, here)
         places = await self._places(connection, here, by_id)
         places += await self._places(connection, self._wanted, by_line - by_id, unnamed=True)
-        newest = [run_id for _, run_id in sorted(places, reverse=True)[: limit + 1]]
-        found = list(await _mappings(connection, sa.select(RUNS).where(RUNS.c.run_id.in_(newest)))) if newest else []
-        return [*found, *await self._named(connection, here, limit)]
+        return [*places, *await self._named(connection, here, limit)]
 
     @property
     def on(self) -> Position | None:
@@ -79,25 +79,25 @@ class Search:
 
     async def _places(
         self, connection: AsyncConnection, wanted: RunFilter, ids: Iterable[str], *, unnamed: bool = False
-    ) -> list[tuple[float, str]]:
+    ) -> list[Place]:
         """Where in the order those of these runs are that the filter wants; `unnamed`: whose task has not the text."""
-        found: list[tuple[float, str]] = []
+        found: list[Place] = []
         known = sorted(ids)
         for start in range(0, len(known), IDS_AT_ONCE):
             chosen = queries.by_id(wanted, self._after, known[start : start + IDS_AT_ONCE], sqlite=self._sqlite)
             if unnamed:
                 chosen = chosen.where(sa.not_(queries.contains(RUNS.c.task, wanted.text)))
-            found += [(row.scheduled, row.run_id) for row in await connection.execute(chosen)]
+            found += await places(connection, chosen)
         return found
 
-    async def _named(self, connection: AsyncConnection, here: RunFilter, limit: int) -> list[Any]:
+    async def _named(self, connection: AsyncConnection, here: RunFilter, limit: int) -> list[Place]:
         names = list((await connection.execute(queries.names_like(here))).scalars())
-        found: list[Any] = []
+        found: list[Place] = []
         for part in queries.of_names(here, names, self._after, limit=limit + 1, sqlite=self._sqlite):
-            found += await _mappings(connection, part)
+            found += await places(connection, part)
         return found
 
 
-async def _mappings(connection: AsyncConnection, statement: sa.Select[Any]) -> Iterable[Any]:
-    found: Iterable[Any] = (await connection.execute(statement)).mappings()
-    return found
+async def places(connection: AsyncConnection, statement: sa.Select[Any]) -> list[Place]:
+    """What a statement of places finds."""
+    return [(scheduled, run_id) for scheduled, run_id in await connection.execute(statement)]

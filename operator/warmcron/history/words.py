@@ -72,16 +72,15 @@ def _in_sqlite(phrase: str, between: Span) -> Select:
 
 
 def _begun_in_sqlite(word: str, between: Span) -> Select:
-    newest = (
-        sa.select(LINES)
-        .where(LINES.c.id.between(*between))
-        .order_by(LINES.c.id.desc())
-        .limit(NEWEST)
-        .subquery("newest")
-    )
+    within = LINES.c.id.between(*between)
+    # Walked by their number they come in order, and it ends with the last candidate; as a part of the FROM all of
+    # them would be put aside with their texts and sorted before.
+    oldest = sa.select(LINES.c.id).where(within).order_by(LINES.c.id.desc()).limit(1).offset(NEWEST - 1)
+    # The one lower bound there is: of two, SQLite may seek the other and walk every line.
+    newest = (LINES.c.id >= sa.func.coalesce(oldest.scalar_subquery(), between[0])) & (LINES.c.id <= between[1])
     # A word is of letters and digits: nothing in it is a wildcard.
-    begins = sa.func.lower(" " + newest.c.text).op("GLOB")(f"*[^a-z0-9]{word}*")
-    return sa.select(newest.c.id, newest.c.run_id).where(begins).order_by(newest.c.id.desc()).limit(CANDIDATES)
+    begins = sa.func.lower(" " + LINES.c.text).op("GLOB")(f"*[^a-z0-9]{word}*")
+    return sa.select(LINES.c.id, LINES.c.run_id).where(newest, begins).order_by(LINES.c.id.desc()).limit(CANDIDATES)
 
 
 def _in_postgres(query: str, between: Span) -> list[Select]:
