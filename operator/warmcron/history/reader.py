@@ -39,16 +39,15 @@ class StoreReader:
                 found = []
                 for statement in queries.pages(wanted, after, limit=limit + 1, sqlite=sqlite):
                     found += await places(connection, statement)
-            newest = [run_id for _, run_id in sorted(set(found), reverse=True)[: limit + 1]]
-            read = (await connection.execute(queries.rows(newest))).mappings() if newest else ()
-            rows = _merged(map(run_row, read))
-        if len(rows) > limit:
-            last = rows[limit - 1]
+            newest = sorted(set(found), reverse=True)[: limit + 1]
+            read = await connection.execute(queries.rows(run_id for _, run_id in newest[:limit])) if newest else None
+            rows = tuple(_merged(map(run_row, read.mappings())) if read else ())
+        if len(newest) > limit:  # by the places: a run that was purged since ends no page
             line = after.line if search and after else None
-            return Page(tuple(rows[:limit]), Position(last.scheduled, last.run_id, line).cursor)
+            return Page(rows, Position(*newest[limit - 1], line).cursor)
         if search and search.on:
-            return Page(tuple(rows), search.on.cursor, searched=search.stopped / MICRO)
-        return Page(tuple(rows))
+            return Page(rows, search.on.cursor, searched=search.stopped / MICRO)
+        return Page(rows)
 
     async def run(self, run_id: str) -> RunRow | None:
         """One run."""

@@ -12,7 +12,7 @@ from benchmarks import past
 from benchmarks.past import END, EVERY, SOME, Past, Story
 from unit.history.builders import NOW, attempt, batch, run
 from unit.history.conftest import Kept
-from warmcron.history import words
+from warmcron.history import queries, words
 from warmcron.history.history import ROWS
 from warmcron.history.model import RunFilter
 
@@ -111,6 +111,19 @@ async def test_attempts_on_one_pod_leave_no_run_behind_the_page(kept: Kept) -> N
     found = await _found(kept, RunFilter(pod="only"), 2)
 
     assert [int(run_id[-12:], 16) for run_id in found] == [5, 4, 3, 2, 1]
+
+
+async def test_a_run_purged_while_a_page_is_read_ends_no_search(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [run(number) for number in range(1, 5)]
+    await kept.store.write(batch(*runs))
+    whole = queries.rows
+    gone = runs[3].run_id
+    monkeypatch.setattr(queries, "rows", lambda ids: whole(found for found in ids if found != gone))
+
+    page = await kept.reader.runs(RunFilter(), limit=2)
+
+    assert [row.run_id for row in page.rows] == [runs[2].run_id]
+    assert await _found(kept, RunFilter(), 2) == [each.run_id for each in reversed(runs[:3])]
 
 
 async def test_the_newest_lines_are_walked_and_not_sorted(tmp_path: Path) -> None:
