@@ -106,6 +106,19 @@ def test_the_list_of_active_runs_has_the_end_that_the_schema_gives_it() -> None:
     assert shown["activeCount"] == 300
 
 
+def test_tasks_that_were_read_share_what_they_say_alike() -> None:
+    found = task()
+    found.history.schedule_text = "*/5 * * * * Europe/Berlin"
+    text = json.dumps(written(found))
+
+    first, second = (status.restore(json.loads(text), created=CREATED) for _ in range(2))
+
+    assert first.schedule_text == found.history.schedule_text
+
+    assert first.schedule_text is second.schedule_text
+    assert first.schedule_changed is second.schedule_changed is CREATED
+
+
 def test_a_condition_keeps_its_time_until_its_status_changes() -> None:
     found = task()
     first = status.set_condition(found, "Ready", status="True", reason="a", message="", now=1)
