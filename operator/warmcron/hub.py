@@ -89,7 +89,9 @@ class Hub:
         self._notes = recorder
         self._clock = clock = WallClock()
         tokens = Tokens(callback_key)
-        reports = Reports(archive=self._journal, find=self._attempted, now=clock.now, silenced=metrics.silenced)
+        reports = Reports(
+            archive=self._journal, find=self._attempted, shard=self._shard, now=clock.now, silenced=metrics.silenced
+        )
         self.dispatcher = Dispatcher(
             may_send=gate.may_send,
             epoch=lambda: gate.epoch,
@@ -129,6 +131,9 @@ class Hub:
 
     def _attempted(self, about: Attempt) -> Run | None:
         return self.engine.runner.broadcasts.find(about)
+
+    def _shard(self, about: Attempt) -> int:
+        return self.engine.runner.broadcasts.number(about)
 
     async def close(self) -> None:
         """Ends what is under way."""

@@ -64,7 +64,7 @@ class Sending:
             tls=tls,
             tokens=Tokens(b"k" * 32),
             metrics=Metrics(),
-            reports=Reports(archive=self.archive, find=lambda _: None, now=time.time, echo=False),
+            reports=Reports(archive=self.archive, find=lambda _: None, shard=lambda _: 0, now=time.time, echo=False),
         )
         self.dispatcher.inbox = self.inbox
 

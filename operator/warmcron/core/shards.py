@@ -22,10 +22,15 @@ NAMED: Final = 5
 
 @dataclass(slots=True)
 class Parts:
-    """How the shards of a run stand: those that go on by the uid of their pod, the others as counts and words."""
+    """How the shards of a run stand: those that go on by the uid of their pod, the others as counts and words.
+
+    Attributes:
+        numbers: of every shard that we began or were told of, by the uid of its pod; it stays when the shard is over.
+    """
 
     total: int
     open: dict[str, str] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)
     succeeded: int = 0
     failed: list[str] = field(default_factory=list)
     attempts: int = 0
@@ -106,5 +111,9 @@ def _begin(whole: Run, shards: list[tuple[Shard, int]], total: int, now: float) 
         replace(whole, state=State.PENDING, attempt=attempt, started=None, tried=set(), parts=None, shard=shard)
         for shard, attempt in shards
     ]
-    whole.parts = Parts(total, {part.shard.pod_uid: part.key for part in begun if part.shard})
+    whole.parts = Parts(
+        total,
+        {part.shard.pod_uid: part.key for part in begun if part.shard},
+        {shard.pod_uid: shard.index for shard, _ in shards},
+    )
     return begun

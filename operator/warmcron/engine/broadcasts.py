@@ -64,3 +64,12 @@ class Broadcasts:
         if run is not None and run.parts is not None:
             run = self._parts.runs.get(run.parts.open.get(about.pod_uid, ""))
         return run if run and (run.attempt, run.pod_uid) == (about.number, about.pod_uid) else None
+
+    def number(self, about: Attempt) -> int:
+        """The number of the shard that a worker has or had, whichever attempt it speaks of; 0 in a run without shards.
+
+        A worker whose shard was over before we led has the last number there can be: what it says late is told apart
+        from what the shards say that are known.
+        """
+        run = self._parts.runs.get(about.run_id)
+        return run.parts.numbers.get(about.pod_uid, shards.MOST - 1) if run and run.parts else 0

@@ -49,12 +49,14 @@ class Reports:
 
     Args:
         find: the run, or the shard of one, that an attempt is the present one of; None if there is none.
+        shard: the number of the shard that the worker of an attempt has or had.
         echo: whether log lines go to the operator's log as well, up to `ECHOED_PER_SECOND`.
         silenced: counts the lines that did not.
     """
 
     archive: Archive
     find: Callable[[runs.Attempt], runs.Run | None]
+    shard: Callable[[runs.Attempt], int]
     now: Callable[[], float]
     echo: bool = True
     silenced: Counter | None = None
@@ -62,8 +64,7 @@ class Reports:
 
     def lines(self, about: runs.Attempt, event: int, found: object) -> None:
         """The lines of one event; `event` is the worker's number for it, 0 for those in an answer."""
-        run, rows = self.find(about), []
-        shard = run.shard.index if run and run.shard else 0
+        rows, shard = [], self.shard(about)  # also of a shard that is over: two workers' lines never get one number
         for index, line in enumerate(found[:LINES] if isinstance(found, list) else ()):
             if not isinstance(line, dict) or not isinstance(line.get("text"), str):
                 continue

@@ -21,8 +21,8 @@ def world() -> Journaled:
 
 
 def reports(world: Journaled) -> Reports:
-    find = world.engine.runner.broadcasts.find
-    return Reports(archive=world.journal_kept, find=find, now=world.clock.now, echo=False)
+    known = world.engine.runner.broadcasts
+    return Reports(archive=world.journal_kept, find=known.find, shard=known.number, now=world.clock.now, echo=False)
 
 
 def only(world: Journaled) -> RunRow:
@@ -358,6 +358,26 @@ def test_lines_of_two_shards_are_all_kept(world: Journaled) -> None:
     assert len({line.seq for line in lines}) == 2
     pods = {(each.attempt, each.pod_uid): each.pod_name for each in batch.attempts.values()}
     assert [line.text for line in lines] == [f"on {pods[line.attempt, line.pod_uid]}" for line in lines]
+
+
+def test_late_lines_of_a_shard_are_not_taken_for_those_of_another(world: Journaled) -> None:
+    """One that is over, and one that is tried again, still have something to say of their first attempt."""
+    broadcast(world, pods=3, backoff={"initialSeconds": 5})
+    told = reports(world)
+    first, over, retried = world.sent()
+    world.succeed(over)
+    world.fail(retried)
+    world.pass_time(10)
+    world.sent()
+
+    for request in (first, over, retried):
+        told.lines(request.about, 1, [{"text": f"on {request.pod}"}])
+    told.lines(first.about._replace(pod_uid="over before we led"), 1, [{"text": "on a pod that nobody told us of"}])
+
+    numbers = {line.text: line.seq for _, line in world.written().lines}
+    assert numbers == {
+        f"on {request.pod}": line_seq(1, 1, 0, shard=shard) for shard, request in enumerate((first, over, retried))
+    } | {"on a pod that nobody told us of": line_seq(1, 1, 0, shard=9_999)}
 
 
 def test_results_of_many_shards_are_kept_up_to_a_bound(world: Journaled) -> None:

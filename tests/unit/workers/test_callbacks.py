@@ -32,6 +32,7 @@ class Reported(Journaled):
             reports=Reports(
                 archive=self.journal_kept,
                 find=self.engine.runner.broadcasts.find,
+                shard=self.engine.runner.broadcasts.number,
                 now=self.clock.now,
                 echo=False,
             ),

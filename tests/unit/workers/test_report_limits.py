@@ -184,6 +184,7 @@ def test_lines_over_the_limit_of_a_second_are_kept_but_not_logged(monkeypatch: p
     found = reports.Reports(
         archive=world.journal_kept,
         find=world.engine.runner.broadcasts.find,
+        shard=world.engine.runner.broadcasts.number,
         now=world.clock.now,
         silenced=metrics.silenced,
     )
