@@ -1,5 +1,7 @@
 """The routes for runs: lists, one run with its attempts, what became of one tick, logs, cancel and retry."""
 
+import asyncio
+import time
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
@@ -23,6 +25,9 @@ from warmcron.web.sources import TaskRow
 MOST_TASKS: Final = 1000
 # A tick lies at most 292 years away, and Python's calendar ends with the year 9999.
 LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC).timestamp()
+# A history that keeps up has a run this long after its end, one of a herd too; and how often it is looked for.
+KEPT_SECONDS: Final = 3.0
+LOOK_SECONDS: Final = 0.1
 
 
 def routes(sources: Sources) -> APIRouter:
@@ -43,7 +48,7 @@ def routes(sources: Sources) -> APIRouter:
         """One run with its attempts: which pod each was sent to, why that one, and what came back.
 
         What goes on, and the last runs of each task, are told from memory while the history has not got them or does
-        not answer; `source` says so.
+        not answer; `source` says so. Memory has no results: a run that has just ended is told when the history has it.
         """
         return await _known(sources, who, run_id)
 
@@ -121,17 +126,26 @@ def _seen(who: Caller, found: RunRow | None, run_id: str) -> RunRow:
 
 
 async def _known(sources: Sources, who: Caller, run_id: str) -> documents.RunInFull:
-    """What the history has of a run; else what memory has, as the run's page shows it. 404, or 503 for neither."""
-    fault = None
+    """What the history has of a run; else what memory has, as the run's page shows it. 404, or 503 for neither.
+
+    A run that has just ended is waited for: whoever asks until it has ended wants its result, which memory has not.
+    """
+    fault = known = None
     try:
-        if row := await sources.reader.run(run_id):
+        row = await sources.reader.run(run_id)
+        if row is None and (known := await sources.live.run(run_id)):
+            until = (_seen(who, known, run_id).finished or 0) + KEPT_SECONDS
+            while row is None and time.time() < until < time.time() + 2 * KEPT_SECONDS:
+                await asyncio.sleep(LOOK_SECONDS)
+                row = await sources.reader.run(run_id)
+        if row:
             return await _in_full(sources, _seen(who, row, run_id))
     except HistoryError as error:
         fault = error
-    row = await sources.live.run(run_id)
-    if row is None and fault:
+    known = known or await sources.live.run(run_id)
+    if known is None and fault:
         raise fault
-    run = documents.Run.of(_seen(who, row, run_id))
+    run = documents.Run.of(_seen(who, known, run_id))
     return documents.RunInFull(run=run, attempts=[], source="Memory", fault=str(fault or ""))
 
 

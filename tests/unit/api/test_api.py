@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 import uuid
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -304,6 +305,17 @@ async def test_a_run_that_the_history_cannot_tell_is_told_from_memory_and_says_s
     expected = (503, "history-unavailable") if fault else (404, "not-found")
     assert problem(await get(browser, f"/runs/{unknown}")) == expected
     assert problem(await get(browser, path, token="none")) == (404, "not-found")
+
+
+async def test_a_run_that_has_just_ended_is_told_with_its_result(browser: Browser, source: FakeCluster) -> None:
+    run = replace(newest(source), finished=time.time(), result={"rows": 7})
+    source.remembered[run.run_id] = replace(run, result=None)
+    del source.history.rows[run.run_id]
+    source.history.coming[run.run_id] = (run, 3)
+
+    found = json.loads((await get(browser, f"/runs/{run.run_id}")).text)
+
+    assert (found["run"]["result"], found["source"]) == ({"rows": 7}, "History")
 
 
 async def test_a_run_whose_attempts_cannot_be_read_is_told_from_memory(
