@@ -13,6 +13,8 @@ from e2e.tasks import Task, epoch
 from faults import checker
 
 EVERY = 2
+# One tick is missed, and the next one is not due before both replicas are back and the tasks are suspended.
+ONCE = 45
 # Longer than the lease lasts, and less than the ten seconds after which parts of Kubernetes give up.
 FROZEN_SECONDS = 7
 # Nothing may be dropped because too much of it came late.
@@ -98,12 +100,12 @@ def test_no_tick_is_lost_or_doubled_when_the_api_server_does_not_answer(here: Sp
 
 def test_after_downtime_the_policy_says_what_is_made_up_for(here: Space, operator: Release) -> None:
     once = {
-        policy: here.task(f"down-{policy.lower()}", schedule="@every 25s", missedRunPolicy=policy)
+        policy: here.task(f"down-{policy.lower()}", schedule=f"@every {ONCE}s", missedRunPolicy=policy)
         for policy in ("Skip", "RunLatest", "RunAll")
     }
     every = here.task("down-every", schedule=f"@every {EVERY}s", concurrencyPolicy="Allow", **ALL)
-    late = here.task("down-late", schedule="@every 25s", missedRunPolicy="RunAll", startingDeadlineSeconds=5)
-    tick = min(task.created for task in (*once.values(), late)) + 25
+    late = here.task("down-late", schedule=f"@every {ONCE}s", missedRunPolicy="RunAll", startingDeadlineSeconds=5)
+    tick = min(task.created for task in (*once.values(), late)) + ONCE
     until("the tick is near", lambda: time.time() > tick - 3)
     operator.scale(0)
     # Only a tick that is later than ten seconds is a missed one; before that it is merely late, and always started.
@@ -122,7 +124,7 @@ def test_after_downtime_the_policy_says_what_is_made_up_for(here: Space, operato
     assert late.recent[0]["reason"] == "StartingDeadlineExceeded"
     for policy in ("RunLatest", "RunAll"):
         task = once[policy]
-        ledger.check_ticks(task.uid, here.ledger.starts(task.name), [task.created + 25])
+        ledger.check_ticks(task.uid, here.ledger.starts(task.name), [task.created + ONCE])
         assert (task.status["succeeded"], task.status["missed"]) == (1, 0)
 
 
