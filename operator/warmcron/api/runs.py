@@ -130,23 +130,22 @@ async def _known(sources: Sources, who: Caller, run_id: str) -> documents.RunInF
 
     A run that has just ended is waited for: whoever asks until it has ended wants its result, which memory has not.
     """
-    fault = known = None
-    try:
-        row = await sources.reader.run(run_id)
-        if row is None and (known := await sources.live.run(run_id)):
-            until = (_seen(who, known, run_id).finished or 0) + KEPT_SECONDS
-            while row is None and time.time() < until < time.time() + 2 * KEPT_SECONDS:
-                await asyncio.sleep(LOOK_SECONDS)
-                row = await sources.reader.run(run_id)
-        if row:
-            return await _in_full(sources, _seen(who, row, run_id))
-    except HistoryError as error:
-        fault = error
-    known = known or await sources.live.run(run_id)
-    if known is None and fault:
-        raise fault
-    run = documents.Run.of(_seen(who, known, run_id))
-    return documents.RunInFull(run=run, attempts=[], source="Memory", fault=str(fault or ""))
+    known = None
+    while True:
+        fault = None
+        try:
+            if row := await sources.reader.run(run_id):
+                return await _in_full(sources, _seen(who, row, run_id))
+        except HistoryError as error:
+            fault = error
+        known = known or await sources.live.run(run_id)  # which looks at every task: once is enough
+        if known is None and fault:
+            raise fault
+        known = _seen(who, known, run_id)
+        if fault or abs(time.time() - (known.finished or 0)) >= KEPT_SECONDS:
+            run = documents.Run.of(known)
+            return documents.RunInFull(run=run, attempts=[], source="Memory", fault=str(fault or ""))
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 async def _last(sources: Sources, run_id: str, count: int) -> Place:

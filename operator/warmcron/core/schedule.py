@@ -159,7 +159,7 @@ class Cron:
 @functools.lru_cache(maxsize=65_536)
 def _cron(text: str, zone: str, policy: DaylightSavingPolicy, hash_key: str) -> Cron | dialect.Every:
     fields = dialect.read(text, hash_key=hash_key)
-    zones.zone(zone)
+    zones.zone(zone)  # refused if there is none, also where no zone is needed
     return fields if isinstance(fields, dialect.Every) else _meant(fields, zone, policy)
 
 

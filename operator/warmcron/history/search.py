@@ -43,9 +43,9 @@ class Search:
         # other with the part that its lines are in.
         here = self._stretch()
         by_id = await self._by_id(connection, here)
-        places = await self._places(connection, here, by_id)
-        places += await self._places(connection, self._wanted, by_line - by_id, unnamed=True)
-        return [*places, *await self._named(connection, here, limit)]
+        found = await self._places(connection, here, by_id)
+        found += await self._places(connection, self._wanted, by_line - by_id, unnamed=True)
+        return [*found, *await self._named(connection, here, limit)]
 
     @property
     def on(self) -> Position | None:

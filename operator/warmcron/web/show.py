@@ -34,13 +34,13 @@ class When:
 def when(instant: float, *, zone: str, now: float, language: Language) -> When:
     """An instant in a zone and as seen from `now`."""
     date, clock, label = _parts(instant, zone)
-    return When(relative(instant - now, language), date, clock, label, times.text(instant), full(instant, zone))
+    utc = times.text(instant)
+    return When(relative(instant - now, language), date, clock, label, utc, _full(date, clock, label, utc, zone))
 
 
 def full(instant: float, zone: str) -> str:
     """An instant in a zone that leaves nothing open: `2026-11-24 23:30:03 UTC+1 (Europe/Berlin) · 2026-…Z`."""
-    date, clock, label = _parts(instant, zone)
-    return f"{date} {clock} {label}" + (f" ({zone}) · {times.text(instant)}" if zone != "UTC" else "")
+    return _full(*_parts(instant, zone), times.text(instant), zone)
 
 
 def offset_label(seconds: int) -> str:
@@ -117,6 +117,10 @@ def known_zone(name: str) -> str:
         return zones.zone(name).name
     except SpecError:
         return ""
+
+
+def _full(date: str, clock: str, label: str, utc: str, zone: str) -> str:
+    return f"{date} {clock} {label}" + (f" ({zone}) · {utc}" if zone != "UTC" else "")
 
 
 def _parts(instant: float, zone: str) -> tuple[str, str, str]:
