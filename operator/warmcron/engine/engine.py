@@ -66,6 +66,7 @@ class Engine:
             observer=observer,
             journal=journal,
             random=random,
+            catch_up=self._backlog.catch_up,
             on_alarm=self._wake.set,
             on_ended=self._ticks.on_ended,
         )
@@ -115,6 +116,7 @@ class Engine:
         # Not the version: we know the status as it was at the one we took over from. A write after another's would be
         # accepted; after ours it is refused, and what another leader has written meanwhile is read.
         task.trigger, task.cancel = trigger, cancel
+        self._catch_up(task)
         if generation != task.generation:
             self._ticks.edit(task, generation, spec, problem)
         self._ticks.pull_trigger(task)
@@ -124,6 +126,7 @@ class Engine:
         """The object is deleted: what runs is told to stop, and nothing is written about it any more."""
         task = self.tasks.forget(uid)
         if task:
+            self._catch_up(task)
             for run in self._ticks.runs_of(task):
                 self.runner.feed(run, runs.CancelAsked("TaskDeleted"))
 
@@ -133,7 +136,10 @@ class Engine:
 
     def forget_worker(self, uid: str, reason: str) -> None:
         """The pod is gone, and with it what it ran, but for what it had told us before."""
-        self._backlog.take_of(uid)
+        worker = self.pool.get(uid)
+        for key in list(worker.runs) if worker else ():
+            if run := self.runner.runs.get(key):
+                self._backlog.catch_up(run.id)
         self._fleet.gone(uid, reason)
 
     def set_abilities(self, uid: str, abilities: Abilities | None) -> None:
@@ -158,10 +164,16 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - one run that breaks must not take all others with it
             self._observer.broke(run.task, error)
 
+    def _catch_up(self, task: Task) -> None:
+        """Something is about to be decided about a task: what was heard of its runs is taken in before."""
+        for run_id in list(task.active):
+            self._backlog.catch_up(run_id)
+
     # ---- orders ----------------------------------------------------------------------------------------------
 
     def cancel(self, run_id: str) -> bool:
         """Ends a run, whether it goes on or waits for its turn; False if there is none of that id."""
+        self._backlog.catch_up(run_id)
         holder = self._holder(run_id)
         return holder is not None and self._ticks.cancel(holder, run_id)
 
@@ -243,15 +255,16 @@ class Engine:
         try:
             await self._run()
         finally:
-            self._idle()  # what was heard is still to be written
+            self._backlog.take(len(self._backlog))  # what was heard is still to be written
+            self.busy = False
 
     async def _run(self) -> None:
         while True:
             self._wake.clear()
-            if self._terms.leading and self._gate.may_send() and self.tick():
+            self.busy = self.tick() if self._terms.leading and self._gate.may_send() else self._taking_in()
+            if self.busy:
                 await asyncio.sleep(0)
                 continue
-            self._idle()
             next_look = min(self.tasks.next_due(), self.runner.alarms.next())
             pause = next_look - self._clock.now() if self._terms.leading else SLEEP_SECONDS_MAX
             try:
@@ -273,13 +286,14 @@ class Engine:
         self.busy = untold or len(due) == SLICE or woken == SLICE or len(self._backlog) > 0
         return self.busy
 
-    def _idle(self) -> None:
-        """Nothing more is due: what was heard meanwhile is taken in, and from now on at once."""
-        self.busy = False
-        self._backlog.take()
+    def _taking_in(self) -> bool:
+        """Takes in a part of what was heard, while nothing may be sent. True if some of it is left."""
+        self._backlog.take(SLICE)
+        return len(self._backlog) > 0
 
     def _look(self, task: Task, now: float) -> None:
         try:
+            self._catch_up(task)
             self._ticks.look(task, now)
         except Exception as error:  # noqa: BLE001 - one task that cannot be decided must not take all others with it
             self._observer.broke(task.ref, error)

@@ -27,6 +27,7 @@ class Runner:
     """All runs that have not ended, by key.
 
     Args:
+        catch_up: takes in what was heard of a run, by id, and waits.
         on_ended: a run is over; called after it has left the runner.
     """
 
@@ -42,6 +43,7 @@ class Runner:
         observer: Observer,
         journal: Journal,
         random: Random,
+        catch_up: Callable[[str], None],
         on_alarm: Callable[[], None],
         on_ended: Callable[[runs.Run, RunRecord], None],
     ) -> None:
@@ -50,7 +52,7 @@ class Runner:
         self._sender, self._intents = sender, intents
         self._recorder, self._observer = recorder, observer
         self._journal, self._random = journal, random
-        self._on_alarm, self._on_ended = on_alarm, on_ended
+        self._catch_up, self._on_alarm, self._on_ended = catch_up, on_alarm, on_ended
         self.alarms = Alarms(self.runs)
         self.broadcasts = Broadcasts(self, pool)
         self._lines = Lines()
@@ -121,7 +123,9 @@ class Runner:
         """Wakes at most `limit` runs whose time has come; returns how many."""
         woken = 0
         while woken < limit and (run := self.alarms.pop(now)):
-            self.feed(run, runs.Woke())
+            self._catch_up(run.id)
+            if self.runs.get(run.key) is run and run.wake <= now:  # it may have ended in time
+                self.feed(run, runs.Woke())
             woken += 1
         return woken
 
