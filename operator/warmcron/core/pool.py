@@ -196,7 +196,8 @@ class Pool:
         free = sum(len(crew.free) for crew in crews)
         if len(shunned) == free:
             shunned = []
-        filtered = self._passed_over(roster, handler, shunned, now)
+        everybody = free == len(roster.members) and not shunned
+        filtered = () if everybody else self._passed_over(roster, handler, shunned, now)
         if not free:
             return NoWorker(_nobody(roster, crews), filtered)
         worker = roster.choose(

@@ -23,7 +23,8 @@ def second_before(instant: float) -> int:
 
 def text_micro(instant: float) -> str:
     """With microseconds, as a Lease has it."""
-    return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    whole, micro = divmod(round(instant * 1_000_000), 1_000_000)
+    return f"{_seconds(whole)[:-1]}.{micro:06d}Z"
 
 
 def epoch(text: str) -> float:

@@ -7,7 +7,7 @@ nothing is decompressed, no redirect is followed, and an answer that is no HTTP 
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 import httptools
 
@@ -37,8 +37,7 @@ Reply = Answer | Failure
 NOT_ALLOWED: Final = Failure(unsent=True, reason="NotLeading")
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """Bytes to send, and what to do with what comes of them.
 
     Attributes:

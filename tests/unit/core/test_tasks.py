@@ -1,7 +1,9 @@
 """The heap of what is due, against the simplest list that does the same."""
 
+import uuid
 from dataclasses import replace
 
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -74,3 +76,9 @@ def test_a_task_is_found_in_the_pool_that_its_spec_names_and_in_no_other() -> No
 def test_a_run_id_follows_from_task_and_tick_alone() -> None:
     assert tick_run_id(REF.uid, CREATED) == tick_run_id(REF.uid, CREATED)
     assert len({tick_run_id(REF.uid, CREATED), tick_run_id(REF.uid, CREATED + 1), manual_run_id(REF.uid, "1")}) == 3
+
+
+@given(st.uuids(), st.integers(0, 2**40), st.text(st.characters(codec="utf-8")))
+def test_run_ids_are_version_5_uuids_of_the_task_and_what_was_due(uid: uuid.UUID, tick: int, value: str) -> None:
+    assert tick_run_id(str(uid), tick) == str(uuid.uuid5(uid, str(tick)))
+    assert manual_run_id(str(uid), value) == str(uuid.uuid5(uid, f"manual:{value}"))
