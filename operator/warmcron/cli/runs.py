@@ -15,6 +15,7 @@ HEADS: Final = ("RUN", "TASK", "SCHEDULED", "TRIGGER", "STATE", "ATTEMPTS", "POD
 WIDE: Final = ("POOL", "HANDLER", "STARTED", "ENDED", "TRACE")
 
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
+OfNamespace = Annotated[str | None, typer.Option("--namespace", "-n", help="Namespace that the run has to be of.")]
 
 
 async def list_runs(  # noqa: PLR0913 - options are arguments
@@ -65,6 +66,7 @@ async def logs(
     *,
     target: Target,
     run: RunId,
+    namespace: OfNamespace = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Stay until the run is over.")] = False,
     tail: Annotated[
         int | None, typer.Option(min=0, max=5000, help="Of what there is, only the last so many lines.")
@@ -76,19 +78,22 @@ async def logs(
 ) -> None:
     """Print what a run's handler has printed and logged."""
     async with target.history() as server:
+        await server.expect(run, namespace)
         await print_log(server, run, follow=follow, tail=tail, timestamps=timestamps, prefix=prefix)
 
 
-async def cancel(*, target: Target, run: RunId) -> None:
+async def cancel(*, target: Target, run: RunId, namespace: OfNamespace = None) -> None:
     """Tell a run to stop."""
     async with target.history() as server:
+        await server.expect(run, namespace)
         await server.cancel(run)
     output.say(f"run {run} is told to stop")
 
 
-async def retry(*, target: Target, run: RunId) -> None:
+async def retry(*, target: Target, run: RunId, namespace: OfNamespace = None) -> None:
     """Run a run's task once more, as a manual run. Prints the new run's id."""
     async with target.history() as server:
+        await server.expect(run, namespace)
         output.lines([await server.retry(run)])
 
 

@@ -114,6 +114,11 @@ class Server:
         """One run with its attempts."""
         return await self._get(f"/runs/{run_id}")
 
+    async def expect(self, run_id: str, namespace: str | None) -> None:
+        """Raises NotThereError for a run of another namespace than was named; an id alone says which run it is."""
+        if namespace and (other := (await self.run(run_id))["run"]["namespace"]) != namespace:
+            raise NotThereError(f"no run {run_id} in namespace {namespace}: it is one of namespace {other}")
+
     async def tick(self, namespace: str, name: str, tick: str) -> Json:
         """What became of a tick: its run, the attempts, their lines."""
         return await self._get(f"/tasks/{namespace}/{name}/ticks/{tick}", lines="5000")

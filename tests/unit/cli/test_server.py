@@ -99,6 +99,17 @@ def test_a_long_log_is_read_in_pages(source: FakeCluster, ctl: Ctl) -> None:
     assert ctl("logs", row.run_id).out.split() == [str(number) for number in range(2500)]
 
 
+@pytest.mark.parametrize("verb", ["logs", "describe", "cancel", "retry"])
+def test_a_run_may_be_named_with_its_namespace_and_with_no_other(source: FakeCluster, ctl: Ctl, verb: str) -> None:
+    row = some_run(source)
+    wrong = ctl(verb, row.run_id, "-n", "elsewhere")
+    assert (wrong.code, source.orders) == (1, [])
+    assert f"no run {row.run_id} in namespace elsewhere: it is one of namespace shop" in wrong.err
+    right = ctl(verb, row.run_id, "-n", "shop")
+    assert right.code == 0, right.err
+    assert len(source.orders) == (verb in ("cancel", "retry"))
+
+
 def test_orders_reach_the_cluster(source: FakeCluster, ctl: Ctl) -> None:
     row = some_run(source)
     assert ctl("suspend", row.task, "-n", "shop").out == f"scheduledtasks/{row.task} suspended\n"
