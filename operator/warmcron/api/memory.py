@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from warmcron import garbage
 from warmcron.api import remembered
-from warmcron.core import demand, times
-from warmcron.core.pool import NOT_HEARD, Worker
+from warmcron.core import demand, standing, times
+from warmcron.core.pool import Worker
 from warmcron.core.tasks import PoolKey, Task, TaskSpec
 from warmcron.engine import Engine
 from warmcron.engine.ports import Clock
@@ -261,7 +261,7 @@ def _worker(worker: Worker) -> WorkerRow:
         name=worker.name,
         uid=worker.uid,
         state=_state(worker),
-        reason=worker.reason or worker.busy_reason or ("" if worker.heard or not worker.ready else NOT_HEARD),
+        reason=worker.reason or worker.busy_reason or ("" if worker.heard or not worker.ready else standing.NOT_HEARD),
         runs=tuple(sorted(worker.runs)),
         capacity=worker.concurrency,
         handlers=None if worker.handlers is None else tuple(sorted(worker.handlers)),
@@ -274,7 +274,7 @@ def _worker(worker: Worker) -> WorkerRow:
 
 def _state(worker: Worker) -> str:
     if not worker.ready:
-        return "Draining" if worker.reason == "terminating" else "NotReady"
+        return "Draining" if worker.reason == standing.TERMINATING else "NotReady"
     return "Busy" if len(worker.runs) >= worker.concurrency else "Ready"
 
 

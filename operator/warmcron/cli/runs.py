@@ -62,7 +62,7 @@ async def list_runs(  # noqa: PLR0913 - options are arguments
         output.table((*HEADS, *(WIDE if wide else ())), rows)
 
 
-async def logs(
+async def logs(  # noqa: PLR0913 - options are arguments
     *,
     target: Target,
     run: RunId,

@@ -104,8 +104,9 @@ def _task(task: Patient) -> Iterator[Finding]:
             "Forbid": "{runs} run(s) go on: {ids}; ticks are skipped meanwhile",
             "Queue": "{runs} run(s) go on: {ids}; ticks wait meanwhile",
         }.get(task.concurrency)
-        weight = Weight.STOPS if template else Weight.NOTE
         values: dict[str, object] = {"runs": len(task.active), "ids": ", ".join(task.active[:NAMED])}
+        # A run that goes on is no fault; it stops the task once a tick was skipped for it.
+        weight = Weight.STOPS if template and task.last[0] == "Skipped" else Weight.NOTE
         yield Finding(weight, template or "{runs} run(s) go on: {ids}", values)
     outcome, reason = task.last
     if outcome and outcome != "Succeeded":

@@ -5,6 +5,7 @@ from itertools import chain, islice
 from random import Random
 from typing import Final, NamedTuple
 
+from warmcron.core import standing
 from warmcron.core.roster import Crew, Roster
 from warmcron.core.tasks import NEVER, PoolKey
 from warmcron.spec.task import RoutingPolicy
@@ -13,9 +14,6 @@ from warmcron.spec.task import RoutingPolicy
 DEFAULT_CONCURRENCY: Final = 100
 # A worker that refused a connection is left alone until its probe has had time to say what is wrong, or this long.
 SUSPECT_SECONDS: Final = 5.0
-UNKNOWN_HANDLER: Final = "handler not registered"
-NOT_HEARD: Final = "has not yet said what it can do"
-FAILED_HERE: Final = "an earlier attempt failed here"
 # Of how many pods it is said why they were passed over; for each of a thousand it would cost more than the run.
 PASSED_OVER_MAX: Final = 50
 
@@ -237,19 +235,19 @@ class Pool:
         if reason := self._unable(worker, handler):
             return reason
         if worker.busy_until > now:
-            return worker.busy_reason or "busy"
+            return worker.busy_reason or standing.BUSY
         if len(worker.runs) >= worker.concurrency:
-            return f"full: {len(worker.runs)} runs"
+            return standing.FULL.format(runs=len(worker.runs))
         return ""
 
     def _unable(self, worker: Worker, handler: str) -> str:
         """Why a worker cannot take runs of this handler at all; empty if it can."""
         if not worker.ready or worker.address is None:
-            return f"not ready: {worker.reason}" if worker.reason else "not ready"
+            return standing.NOT_READY_FOR.format(reason=worker.reason) if worker.reason else standing.NOT_READY
         if not worker.heard:
-            return NOT_HEARD
+            return standing.NOT_HEARD
         if worker.handlers is not None and handler not in worker.handlers:
-            return UNKNOWN_HANDLER
+            return standing.UNKNOWN_HANDLER
         return ""
 
     def _passed_over(
@@ -259,7 +257,7 @@ class Pool:
         busy = (worker for crew in roster.able(handler) for worker in crew.busy.values())
         found = chain(
             ((worker.name, self._unfit(worker, handler, now)) for worker in chain(unable, busy)),
-            ((worker.name, FAILED_HERE) for worker in shunned),
+            ((worker.name, standing.FAILED_HERE) for worker in shunned),
         )
         return tuple(islice(found, PASSED_OVER_MAX))
 

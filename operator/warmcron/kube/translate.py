@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from warmcron.core import schedule, times
+from warmcron.core import schedule, standing, times
 from warmcron.core.pool import Address, Worker
 from warmcron.core.tasks import NEVER, PoolKey, Problem, TaskRef, TaskSpec, Trigger
 from warmcron.errors import SpecError
@@ -211,13 +211,13 @@ def _address(spec: Json, status: Json, port: int | None) -> tuple[Address | None
     """Where the pod listens. Only what the cluster's own network gave it: nothing here is the user's word."""
     ip = status.get("podIP")
     if port is None:
-        return None, f"no container port is named {PORT_NAME}"
+        return None, standing.NO_PORT.format(port=PORT_NAME)
     if not ip:
-        return None, "no address yet"
+        return None, standing.NO_ADDRESS
     if spec.get("hostNetwork"):
-        return None, "on the host's network"
+        return None, standing.HOST_NETWORK
     if not _is_pods_own(ip, status):
-        return None, f"{ip!r:.60} is not a pod's address"
+        return None, standing.FOREIGN_ADDRESS.format(address=f"{ip!r:.60}")
     return Address(ip, port), ""
 
 
@@ -242,13 +242,13 @@ def _address_of(ip: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
 def _not_ready(metadata: Json, status: Json) -> str:
     # A pod that is being deleted may stay Ready to the end of its grace period: it must get nothing new.
     if metadata.get("deletionTimestamp"):
-        return "terminating"
+        return standing.TERMINATING
     if status.get("phase") != "Running":
-        return str(status.get("phase") or "no phase yet")
+        return str(status.get("phase") or standing.NO_PHASE)
     for condition in status.get("conditions") or []:
         if condition.get("type") == "Ready":
-            return "" if condition.get("status") == "True" else str(condition.get("reason") or "not ready")
-    return "not ready"
+            return "" if condition.get("status") == "True" else str(condition.get("reason") or standing.NOT_READY)
+    return standing.NOT_READY
 
 
 def _gone_after(metadata: Json) -> float:

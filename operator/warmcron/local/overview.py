@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from warmcron.core import standing
 from warmcron.core.tasks import Task
 from warmcron.engine import Engine
 from warmcron.local.manifests import Manifest
@@ -26,7 +27,7 @@ def of(
         workers=[
             WorkerLine(
                 name=worker.name,
-                state="ready" if worker.ready else worker.reason or "not ready",
+                state="ready" if worker.ready else worker.reason or standing.NOT_READY,
                 runs=len(worker.runs),
             )
             for worker in workers

@@ -17,7 +17,7 @@ from typing import Final
 
 import aiohttp
 
-from warmcron.core import times
+from warmcron.core import standing, times
 from warmcron.errors import LocalError
 
 LISTENING: Final = re.compile(rb"listening on http://127\.0\.0\.1:(\d+)")
@@ -102,7 +102,7 @@ class Process:
     async def ready(self, session: aiohttp.ClientSession) -> str:
         """Asks the readiness probe; returns why it is not ready, or nothing. A worker without /readyz is ready."""
         if not self.port:
-            return "starting"
+            return standing.STARTING
         timeout = aiohttp.ClientTimeout(total=PROBE_SECONDS)
         try:
             async with session.get(
@@ -110,7 +110,7 @@ class Process:
             ) as answer:
                 reason = "" if answer.status in (OK, NOT_FOUND) else f"readiness probe: {answer.status}"
         except (aiohttp.ClientError, TimeoutError, OSError):
-            reason = "readiness probe: no answer" if self.proved else "starting"
+            reason = "readiness probe: no answer" if self.proved else standing.STARTING
         self.proved = self.proved or not reason
         return reason
 

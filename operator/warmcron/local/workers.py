@@ -11,6 +11,7 @@ from typing import Final
 import aiohttp
 import structlog
 
+from warmcron.core import standing
 from warmcron.core.pool import Address, Worker
 from warmcron.core.tasks import PoolKey
 from warmcron.errors import LocalError
@@ -137,7 +138,7 @@ class Workers:
                     await asyncio.wait({end}, timeout=LAST_WORD_SECONDS)
                 if not end.done():
                     self._saw(key, worker, reason)
-                pause = STARTING_SECONDS if reason == "starting" else PROBE_SECONDS
+                pause = STARTING_SECONDS if reason == standing.STARTING else PROBE_SECONDS
                 await asyncio.wait({end}, timeout=pause)
         except asyncio.CancelledError:
             worker.stop()

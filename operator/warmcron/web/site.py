@@ -18,7 +18,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 import warmcron
 from warmcron.history.model import Reader
-from warmcron.web import catalog, guard, marks, show
+from warmcron.web import catalog, guard, marks, show, standing
 from warmcron.web.language import NAMES, Language, grouped, language, preferred
 from warmcron.web.patience import Patience
 from warmcron.web.seats import Seats
@@ -212,6 +212,7 @@ def templates() -> jinja2.Environment:
         orders=Order,
         grouped=grouped,
         pretty=show.pretty,
+        standing=standing.said,
         languages=NAMES,
         version=warmcron.__version__,
         static=_static(),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Final
 
@@ -9,6 +10,7 @@ from warmcron.core import diagnosis
 from warmcron.core.diagnosis import Finding, Member, Patient, Weight
 from warmcron.web.site import Visit
 from warmcron.web.sources import Flag, TaskDetail, WorkerRow
+from warmcron.web.standing import said
 
 TONES: Final = {Weight.FINE: "good", Weight.NOTE: "dull", Weight.STOPS: "bad"}
 
@@ -31,7 +33,7 @@ def answers(task: TaskDetail, workers: Sequence[WorkerRow], visit: Visit) -> tup
 
 def _said(found: Finding, visit: Visit) -> str:
     t = visit.language.text
-    local: dict[str, Callable[[str], str]] = {"outcome": t, "reason": visit.language.reason}
+    local: dict[str, Callable[[str], str]] = {"outcome": t, "reason": partial(said, visit.language)}
     values = {name: local[name](str(value)) if name in local else value for name, value in found.values.items()}
     return t(found.template, **values)
 

@@ -193,6 +193,18 @@ DOCTOR: list[tuple[str, dict[str, Any], list[dict[str, Any]], int, list[str]]] =
         "Forbid and a run that goes on",
         {"status": {"active": [{"runId": "r-1"}]}},
         [{"name": "pod-a"}],
+        0,
+        ["--  1 run(s) go on: r-1; ticks are skipped meanwhile"],
+    ),
+    (
+        "Forbid and a run for which a tick was skipped",
+        {
+            "status": {
+                "active": [{"runId": "r-1"}],
+                "recentRuns": [{"runId": "r-2", "outcome": "Skipped", "reason": "ForbidConcurrent"}],
+            }
+        },
+        [{"name": "pod-a"}],
         1,
         ["!!  1 run(s) go on: r-1; ticks are skipped meanwhile"],
     ),

@@ -7,16 +7,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from warmcron.core.pool import (
-    FAILED_HERE,
-    NOT_HEARD,
     PASSED_OVER_MAX,
-    UNKNOWN_HANDLER,
     Address,
     NoWorker,
     Picked,
     Pool,
     Worker,
 )
+from warmcron.core.standing import FAILED_HERE, NOT_HEARD, UNKNOWN_HANDLER
 from warmcron.core.tasks import NEVER, PoolKey
 from warmcron.spec.task import RoutingPolicy
 

@@ -4,15 +4,19 @@ import re
 import string
 from importlib import resources
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from warmcron.core import diagnosis
+from warmcron.core import diagnosis, pool
 from warmcron.core.events import Outcome
+from warmcron.core.standing import SENTENCES
 from warmcron.history import strays
 from warmcron.history.model import STATES
+from warmcron.kube import translate
 from warmcron.web import marks, runs
 from warmcron.web.language import NAMES, language, preferred
+from warmcron.web.standing import said
 
 WEB = resources.files("warmcron.web")
 
@@ -38,6 +42,7 @@ def _used() -> set[str]:
     return (
         {text for text in found if not text.endswith(".html")}
         | _diagnosis()
+        | set(SENTENCES)
         | words
         | set(STATES)
         | set(runs.TRIGGERS) - {""}
@@ -89,6 +94,41 @@ def test_every_reason_of_the_reference_is_explained_in_chinese_and_no_other() ->
 def test_a_reason_is_explained_beside_its_word(text: str, shown: str) -> None:
     assert language("zh").reason(text) == shown
     assert language("en").reason(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("handler not registered", "没有注册该处理函数"),
+        ("full: 10 runs", "已满\uff1a10 次运行"),
+        ("not ready: terminating", "未就绪\uff1a正在终止"),
+        ("not ready: ContainersNotReady", "未就绪\uff1aContainersNotReady\uff08容器尚未就绪\uff09"),
+        ("not ready: readiness probe: 503", "未就绪\uff1areadiness probe: 503"),  # the worker's own
+        ("WorkerBusy", "WorkerBusy\uff08工作节点已满\uff09"),
+        ("busy with {other} things", "busy with {other} things"),
+        ("", ""),
+    ],
+)
+def test_why_a_worker_is_passed_over_is_said_in_the_readers_language(text: str, shown: str) -> None:
+    assert said(language("zh"), text) == shown
+    assert said(language("en"), text) == text
+
+
+def _texts(module: ModuleType) -> set[str]:
+    """What a module can say of a worker: every text with a letter in it that is no docstring and no constant's name."""
+    found = ast.walk(ast.parse(Path(str(module.__file__)).read_text("utf-8")))
+    returned = [node.value for node in found if isinstance(node, ast.Return) and node.value is not None]
+    return {
+        node.value
+        for value in returned
+        for node in ast.walk(value)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value.strip()
+    }
+
+
+@pytest.mark.parametrize("module", [pool, translate], ids=["pool", "translate"])
+def test_what_is_said_of_workers_is_one_of_the_sentences(module: ModuleType) -> None:
+    assert sorted(_texts(module)) == []
 
 
 def test_one_is_not_plural_in_english() -> None:
