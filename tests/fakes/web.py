@@ -8,7 +8,7 @@ from typing import Any
 
 from warmcron.core import schedule
 from warmcron.core import selector as selectors
-from warmcron.core.tasks import manual_run_id, tick_run_id
+from warmcron.core.tasks import RunRecord, manual_run_id, tick_run_id
 from warmcron.errors import HistoryError, KubeError
 from warmcron.history.model import FINAL, AttemptRow, LogRow, Page, Place, RunFilter, RunRow, Told
 from warmcron.local import labels
@@ -235,6 +235,7 @@ class FakeCluster:
         self.orders: list[tuple[str, ...]] = []
         self.queued: dict[str, tuple[str, str]] = {}  # runs that wait for their turn: namespace and name by id
         self.remembered: dict[str, RunRow] = {}  # runs that their tasks' status has
+        self.recent: dict[tuple[str, str], tuple[RunRecord, ...]] = {}  # the last runs, as the tasks' status has them
         self.late = 0  # how often the history is asked for a run that was triggered before it has it; then it is over
         self.refuse = ""
         self.refused = ""  # the one that is refused; empty for all
@@ -274,6 +275,7 @@ class FakeCluster:
             ),
             counters={"succeeded": 1841, "failed": 23, "skipped": 6, "missed": 1},
             last_success=NOW - 900,
+            recent=self.recent.get((namespace, name), ()),
         )
 
     async def workers(self, namespaces: tuple[str, ...] | None) -> Sequence[WorkerRow]:

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from warmcron.history.model import STATES, AttemptRow, LogRow, RunRow
+from warmcron.core import status
+from warmcron.history.model import AttemptRow, LogRow, RunRow
+from warmcron.spec.status import FinishedRun
 from warmcron.web.sources import PoolRow, TaskDetail, TaskRow, WorkerRow
 
 
@@ -69,6 +71,9 @@ class TaskInFull(Document):
     conditions: list[Condition]
     counters: dict[str, int]
     last_successful_time: Moment | None
+    recent_runs: list[FinishedRun] = Field(
+        description="The last runs as the task's status has them, newest first: also while the history is away."
+    )
 
     @classmethod
     def of(cls, detail: TaskDetail) -> "TaskInFull":
@@ -81,6 +86,7 @@ class TaskInFull(Document):
             conditions=[Condition(**_fields(each)) for each in detail.conditions],
             counters=detail.counters,
             last_successful_time=detail.last_success,
+            recent_runs=[FinishedRun.model_validate(status.document(record)) for record in detail.recent],
         )
 
 
@@ -252,41 +258,6 @@ class Demand(Document):
     def of(cls, row: PoolRow, *, within: int) -> "Demand":
         """From a row."""
         return cls(**_fields(row), within_seconds=within, demand=row.running + row.waiting + row.due)
-
-
-class RunQuery(Document):
-    """Which runs: every part that is given must hold."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    namespace: list[str] = Field(default=[], max_length=100)
-    task: str = Field("", max_length=253)
-    selector: str = Field("", max_length=2000, description="Label selector of the tasks, as kubectl's -l.")
-    state: list[State] = Field(default=[], max_length=len(STATES))
-    trigger: str = Field("", max_length=64, description="Schedule or Manual.")
-    pod: str = Field("", max_length=253, description="A pod that an attempt was sent to.")
-    since: AwareDatetime | None = Field(None, description="Scheduled then or later.")
-    until: AwareDatetime | None = Field(None, description="Scheduled before then.")
-    q: str = Field("", max_length=200, description="Beginning of an id, part of a task's name, or words of the log.")
-    limit: int = Field(50, ge=1, le=500)
-    cursor: str = Field("", max_length=100, pattern=r"^[0-9A-Za-z.+~-]*$")
-
-
-class LogQuery(Document):
-    """Which lines of a run's log."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    after: int = Field(0, ge=0, le=10**18, description="Those with a `seq` above this.")
-    limit: int = Field(1000, ge=1, le=MOST_LINES)
-    tail: int | None = Field(None, ge=0, le=MOST_LINES, description="Of what there is, the last so many lines only.")
-    follow: bool = Field(False, description="Stay for new lines: server-sent events.")
-
-
-class TriggerOrder(Document):
-    """What a manual run is to get."""
-
-    payload: dict[str, Any] | None = Field(None, description="Instead of the task's own.")
 
 
 class Ordered(Document):

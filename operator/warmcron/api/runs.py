@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import AwareDatetime
 
-from warmcron.api import documents, problems
+from warmcron.api import documents, problems, queries
 from warmcron.api.admission import Asking, Caller
 from warmcron.api.follow import follow
 from warmcron.api.selecting import chosen
@@ -36,7 +36,7 @@ def routes(sources: Sources) -> APIRouter:
     seats = Seats()
 
     @router.get("/runs")
-    async def list_runs(who: Asking, wanted: Annotated[documents.RunQuery, Query()]) -> documents.Runs:
+    async def list_runs(who: Asking, wanted: Annotated[queries.RunQuery, Query()]) -> documents.Runs:
         """Runs, newest first."""
         uids = await _uids(sources, who, wanted)
         found = await sources.reader.runs(_filter(who, wanted, uids), limit=wanted.limit, cursor=wanted.cursor)
@@ -92,9 +92,7 @@ def routes(sources: Sources) -> APIRouter:
         response_model=documents.Lines,
         responses={200: {"content": {"text/event-stream": {}}, "description": "Lines, or a stream of them."}},
     )
-    async def get_logs(
-        who: Asking, request: Request, run_id: str, wanted: Annotated[documents.LogQuery, Query()]
-    ) -> Any:
+    async def get_logs(who: Asking, request: Request, run_id: str, wanted: Annotated[queries.LogQuery, Query()]) -> Any:
         """Log lines of a run after a `seq`, or the last of them.
 
         With `follow`, an event for each line until the run is over; a client that lost the connection goes on with the
@@ -161,7 +159,7 @@ async def _in_full(sources: Sources, row: RunRow) -> documents.RunInFull:
     )
 
 
-async def _uids(sources: Sources, who: Caller, wanted: documents.RunQuery) -> tuple[str, ...] | None:
+async def _uids(sources: Sources, who: Caller, wanted: queries.RunQuery) -> tuple[str, ...] | None:
     """The tasks that the selector chooses; None where there is no selector."""
     if not wanted.selector:
         return None
@@ -171,7 +169,7 @@ async def _uids(sources: Sources, who: Caller, wanted: documents.RunQuery) -> tu
     return tuple(sorted(found))
 
 
-def _filter(who: Caller, wanted: documents.RunQuery, uids: tuple[str, ...] | None) -> RunFilter:
+def _filter(who: Caller, wanted: queries.RunQuery, uids: tuple[str, ...] | None) -> RunFilter:
     return RunFilter(
         namespaces=who.within(wanted.namespace),
         task=wanted.task,

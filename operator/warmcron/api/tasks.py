@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Response
 
-from warmcron.api import documents, problems
+from warmcron.api import documents, problems, queries
 from warmcron.api.admission import PREFIX, Asking, Caller
 from warmcron.api.selecting import Selector, chosen
 from warmcron.api.sources import Sources
@@ -62,7 +62,7 @@ def orders(sources: Sources) -> APIRouter:
         response: Response,
         namespace: str,
         name: str,
-        order: documents.TriggerOrder | None = None,
+        order: queries.TriggerOrder | None = None,
     ) -> documents.Ordered:
         """Runs the task now. Patches the object with the caller's own token."""
         await task_of(sources, who, namespace, name)

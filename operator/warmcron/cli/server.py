@@ -51,8 +51,7 @@ class Server:
     async def task(self, namespace: str, name: str) -> TaskView:
         """One task."""
         found = await self._get(f"/tasks/{namespace}/{name}")
-        recent = await self._get("/runs", namespace=namespace, task=name, limit="5")
-        return _view(found["task"], found, recent["items"])
+        return _view(found["task"], found)
 
     async def trigger(self, task: TaskView, payload: Json | None) -> str:
         """Asks for a manual run."""
@@ -216,7 +215,7 @@ def _detail(content: bytes) -> str:
         return ""
 
 
-def _view(item: Json, detail: Json | None = None, recent: list[Json] | None = None) -> TaskView:
+def _view(item: Json, detail: Json | None = None) -> TaskView:
     detail = detail or {}
     conditions = {found["type"]: found for found in detail.get("conditions", ())}
     ready = conditions.get("Ready", {})
@@ -244,7 +243,7 @@ def _view(item: Json, detail: Json | None = None, recent: list[Json] | None = No
         seen=True,
         workers_available="False" if "NoWorker" in flags else "True",
         counters=detail.get("counters", {}),
-        recent=tuple({**run, "outcome": run["state"]} for run in recent or ()),
+        recent=tuple({**run, "scheduledTime": _time(run["scheduledTime"])} for run in detail.get("recentRuns", ())),
         conditions=tuple(detail.get("conditions", ())),
         raw=detail or item,
     )

@@ -51,7 +51,7 @@ def render(task: Task, active: list[Run], *, epoch: int) -> Json:
         "nextScheduleTime": times.text(task.next_tick) if task.next_tick is not None else None,
         "active": shown[:ACTIVE_LIMIT],
         "activeCount": len(active),
-        "recentRuns": [_record(record) for record in history.recent],
+        "recentRuns": [document(record) for record in history.recent],
         "succeeded": history.succeeded,
         "failed": history.failed,
         "skipped": history.skipped,
@@ -171,7 +171,8 @@ def _active(run: Run, epoch: int) -> Json:
     return _without_none(found)
 
 
-def _record(record: RunRecord) -> Json:
+def document(record: RunRecord) -> Json:
+    """A finished run as `recentRuns` has it."""
     found = {
         "runId": record.run_id,
         "scheduledTime": times.text(record.scheduled),

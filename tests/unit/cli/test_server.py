@@ -17,6 +17,7 @@ from fakes.command import Done, run
 from fakes.served import serve
 from fakes.web import NOW, FakeCluster, FakeGuard, FakeViewer, cluster
 from warmcron.api.app import Sources, create
+from warmcron.core.tasks import RunRecord
 from warmcron.history.model import RunRow
 
 Ctl = Callable[..., Done]
@@ -354,3 +355,17 @@ def test_ctrl_c_ends_what_follows_without_a_traceback(source: FakeCluster, url: 
 def test_a_dev_that_was_killed_is_not_spoken_to(tmp_path: Path, url: str) -> None:
     embedded(tmp_path, url, 2**22 + 1)  # no such process
     assert "no cluster" in run("list").err
+
+
+def test_a_task_is_described_and_run_while_the_history_is_away(source: FakeCluster, ctl: Ctl) -> None:
+    row = some_run(source)
+    tick = int(row.scheduled)
+    record = RunRecord(row.run_id, tick, "Schedule", "Failed", "HandlerFailed", "pod-a", 2, row.started, 1)
+    source.recent[row.namespace, row.task] = (record,)
+    source.history.broken = "connection refused"
+    done = ctl("describe", row.task, "-n", row.namespace)
+    assert done.code == 0, done.err
+    assert any(line.split()[0] == row.run_id and "HandlerFailed" in line for line in done.out.splitlines() if line)
+    done = ctl("trigger", row.task, "-n", row.namespace)
+    assert done.code == 0, done.err
+    assert source.orders[-1][0] == "trigger"
