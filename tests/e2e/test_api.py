@@ -158,6 +158,7 @@ def test_what_is_reported_to_the_standby_reaches_the_leader(
     task.trigger("now")
     run_id = ledger.manual_run_id(task.uid, "now")
     running(service, editor, run_id)
+    until("the handler has begun", lambda: bool(shared.ledger.starts("reports")))
     (start,) = shared.ledger.starts("reports")
     secret = ("-n", operator.namespace, "get", "secret", f"{operator.name}-callback-key", "-o", "jsonpath={.data.key}")
     key = base64.b64decode(cluster.kubectl(*secret)).strip()
