@@ -3,7 +3,6 @@
 A finding is a text with blanks and what goes into them, so that it can be said in another language too.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -11,11 +10,11 @@ from random import Random
 from typing import Final
 
 from warmcron.core.pool import DEFAULT_CONCURRENCY, Address, NoWorker, Picked, Pool, Worker
+from warmcron.core.standing import filled
 from warmcron.core.tasks import PoolKey
 from warmcron.spec.task import POOL_LABEL, RoutingPolicy
 
 NAMED: Final = 20
-BLANK: Final = re.compile(r"\{(\w+)\}")  # a name and nothing else: no attribute, no index
 
 
 class Weight(StrEnum):
@@ -37,7 +36,7 @@ class Finding:
     @property
     def text(self) -> str:
         """In English."""
-        return BLANK.sub(lambda found: str(self.values[found[1]]), self.template)
+        return filled(self.template, **self.values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

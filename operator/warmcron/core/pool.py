@@ -237,13 +237,15 @@ class Pool:
         if worker.busy_until > now:
             return worker.busy_reason or standing.BUSY
         if len(worker.runs) >= worker.concurrency:
-            return standing.FULL.format(runs=len(worker.runs))
+            return standing.filled(standing.FULL, runs=len(worker.runs))
         return ""
 
     def _unable(self, worker: Worker, handler: str) -> str:
         """Why a worker cannot take runs of this handler at all; empty if it can."""
         if not worker.ready or worker.address is None:
-            return standing.NOT_READY_FOR.format(reason=worker.reason) if worker.reason else standing.NOT_READY
+            return (
+                standing.filled(standing.NOT_READY_FOR, reason=worker.reason) if worker.reason else standing.NOT_READY
+            )
         if not worker.heard:
             return standing.NOT_HEARD
         if worker.handlers is not None and handler not in worker.handlers:

@@ -1,6 +1,9 @@
 """What is said of a worker that gets no run: sentences with blanks, to be said in another language too."""
 
+import re
 from typing import Final
+
+BLANK: Final = re.compile(r"\{(\w+)\}")  # a name and nothing else: no attribute, no index
 
 NOT_READY: Final = "not ready"
 NOT_READY_FOR: Final = "not ready: {reason}"
@@ -34,3 +37,8 @@ SENTENCES: Final = (
     FOREIGN_ADDRESS,
     STARTING,
 )
+
+
+def filled(sentence: str, **values: object) -> str:
+    """A sentence with what belongs into its blanks."""
+    return BLANK.sub(lambda found: str(values[found[1]]), sentence)

@@ -211,13 +211,13 @@ def _address(spec: Json, status: Json, port: int | None) -> tuple[Address | None
     """Where the pod listens. Only what the cluster's own network gave it: nothing here is the user's word."""
     ip = status.get("podIP")
     if port is None:
-        return None, standing.NO_PORT.format(port=PORT_NAME)
+        return None, standing.filled(standing.NO_PORT, port=PORT_NAME)
     if not ip:
         return None, standing.NO_ADDRESS
     if spec.get("hostNetwork"):
         return None, standing.HOST_NETWORK
     if not _is_pods_own(ip, status):
-        return None, standing.FOREIGN_ADDRESS.format(address=f"{ip!r:.60}")
+        return None, standing.filled(standing.FOREIGN_ADDRESS, address=f"{ip!r:.60}")
     return Address(ip, port), ""
 
 
