@@ -109,14 +109,17 @@ class Server:
                 break
         return list(found.values())
 
-    async def run(self, run_id: str) -> Json:
-        """One run with its attempts."""
-        return await self._get(f"/runs/{run_id}")
+    async def run(self, run_id: str, *, namespace: str | None = None) -> Json:
+        """One run with its attempts. Raises NotThereError for one of another namespace than was named."""
+        found = await self._get(f"/runs/{run_id}")
+        if namespace and (other := found["run"]["namespace"]) != namespace:
+            raise NotThereError(f"no run {run_id} in namespace {namespace}: it is one of namespace {other}")
+        return found
 
     async def expect(self, run_id: str, namespace: str | None) -> None:
-        """Raises NotThereError for a run of another namespace than was named; an id alone says which run it is."""
-        if namespace and (other := (await self.run(run_id))["run"]["namespace"]) != namespace:
-            raise NotThereError(f"no run {run_id} in namespace {namespace}: it is one of namespace {other}")
+        """Holds a run to the namespace that was named; without one, its id alone says which run it is."""
+        if namespace:
+            await self.run(run_id, namespace=namespace)
 
     async def tick(self, namespace: str, name: str, tick: str) -> Json:
         """What became of a tick: its run, the attempts, their lines."""

@@ -29,9 +29,9 @@ def second(text: str | None) -> str:
     return f"{text[:19]}Z" if text else "<none>"
 
 
-async def show_run(server: Server, run_id: str, form: output.Format) -> None:
+async def show_run(server: Server, run_id: str, form: output.Format, *, namespace: str | None) -> None:
     """One run, with the end of its log."""
-    found = await server.run(run_id)
+    found = await server.run(run_id, namespace=namespace)
     if _told(found, form):
         return
     if notice := _notice(found):

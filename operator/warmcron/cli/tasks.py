@@ -77,8 +77,7 @@ async def describe(
             if at:
                 await show_tick(server, (namespace or server.namespace, name), at, form)
             else:
-                await server.expect(name, namespace)
-                await show_run(server, name, form)
+                await show_run(server, name, form, namespace=namespace)
         return
     async with target.backend() as backend:
         task = await backend.task(namespace or backend.namespace, name)
